@@ -1,0 +1,354 @@
+//! Events: what rules say (`Happening`, pure) and what subscribers get (`Event`, a CloudEvents 1.0 JSON object).
+//! The types here are the one source of `oriel schema events`. Within v1 fields are only ever added.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::base::geometry::Rect;
+use crate::base::time::{Pts, TimeSource, Timestamp};
+use crate::base::track::TrackId;
+
+/// What a rule noticed, before it has an id, a sequence number or a place in the ledger.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Happening {
+    /// Id of the rule in the config.
+    pub rule: String,
+    /// The rule's place, e.g. `lines/l1`.
+    pub subject: String,
+    pub severity: Severity,
+    pub phase: Phase,
+    /// Messages of one incident share rule, track and `began`; their correlation id is made from these.
+    pub track: TrackId,
+    pub began: Pts,
+    /// Set once the incident is over.
+    pub ended: Option<Pts>,
+    /// [0] is the main one.
+    pub objects: Vec<Object>,
+    pub fact: Fact,
+}
+
+/// The part of a happening that its type alone has.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact {
+    Crossing { direction: Direction, class: String, counts_in: u64, counts_out: u64, since: Pts },
+    Intrusion(InZone),
+    Loitering(InZone),
+}
+
+/// Fields that zone facts share.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InZone {
+    pub zone: String,
+    /// How long the subject has been inside, seconds.
+    pub dwell_s: f32,
+    /// How long it had to be inside for the rule to fire, seconds.
+    pub threshold_s: f32,
+    /// Subjects of the rule's kinds inside now.
+    pub inside: u32,
+}
+
+/// One event as it is stored, published and written: CloudEvents 1.0, structured JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "OrielEvent", description = "CloudEvents 1.0, structured JSON mode; one MQTT message = one event.")]
+pub struct Event {
+    /// Always "1.0".
+    #[schemars(regex(pattern = r"^1\.0$"))]
+    pub specversion: String,
+    /// `source` + `id` is unique, so consumers can drop QoS 1 duplicates. UUIDv7 live, UUIDv8 in replay.
+    #[schemars(length(min = 1, max = 64))]
+    pub id: String,
+    /// URI reference of the producer, e.g. /gate-box-3/cameras/north-in
+    #[schemars(length(min = 1, max = 256))]
+    pub source: String,
+    /// Rule that fired, relative to source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Capture time of the deciding frame (UTC).
+    pub time: Timestamp,
+    /// When the event record was made on this box; in replay equal to `time`.
+    pub recordedtime: Timestamp,
+    #[schemars(regex(pattern = r"^application/json$"))]
+    pub datacontenttype: String,
+    pub severitytext: Severity,
+    /// OpenTelemetry numbers: DEBUG 5, INFO 9, WARN 13, ERROR 17, FATAL 21.
+    #[schemars(range(min = 0, max = 24))]
+    pub severitynumber: u8,
+    /// Same for start, update and end of one incident.
+    pub correlationid: String,
+    /// Gap-free counter of this node, 12 digits: a gap shows loss.
+    #[schemars(regex(pattern = r"^[0-9]{12}$"))]
+    pub sequence: String,
+    /// Camera id (`-` for events of the box itself).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partitionkey: Option<String>,
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+impl Event {
+    /// `oriel.gate.crossing.v1` -> `gate.crossing`: the last level of the topic.
+    pub fn short_type(&self) -> &'static str {
+        self.body.short_type()
+    }
+
+    /// Camera id, `-` for the box itself.
+    pub fn camera(&self) -> &str {
+        match &self.body {
+            Body::GateCrossing(data) => &data.common.camera,
+            Body::ZoneIntrusion(data) | Body::ZoneLoitering(data) => &data.common.camera,
+            Body::CameraHealth(data) => &data.camera,
+            Body::NodeHealth(_) => "-",
+        }
+    }
+
+    pub fn rule(&self) -> Option<&str> {
+        match &self.body {
+            Body::GateCrossing(data) => data.common.rule.as_deref(),
+            Body::ZoneIntrusion(data) | Body::ZoneLoitering(data) => data.common.rule.as_deref(),
+            Body::CameraHealth(_) | Body::NodeHealth(_) => None,
+        }
+    }
+
+    pub fn phase(&self) -> Phase {
+        match &self.body {
+            Body::GateCrossing(data) => data.common.phase,
+            Body::ZoneIntrusion(data) | Body::ZoneLoitering(data) => data.common.phase,
+            Body::CameraHealth(data) => data.phase,
+            Body::NodeHealth(data) => data.phase,
+        }
+    }
+
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("an event has only string keys and finite numbers")
+    }
+}
+
+/// `type` selects the shape of `data`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", content = "data")]
+pub enum Body {
+    #[serde(rename = "oriel.gate.crossing.v1")]
+    GateCrossing(GateCrossing),
+    #[serde(rename = "oriel.zone.intrusion.v1")]
+    ZoneIntrusion(ZoneEvent),
+    #[serde(rename = "oriel.zone.loitering.v1")]
+    ZoneLoitering(ZoneEvent),
+    #[serde(rename = "oriel.camera.health.v1")]
+    CameraHealth(CameraHealth),
+    #[serde(rename = "oriel.node.health.v1")]
+    NodeHealth(NodeHealth),
+}
+
+impl Body {
+    pub fn short_type(&self) -> &'static str {
+        match self {
+            Body::GateCrossing(_) => "gate.crossing",
+            Body::ZoneIntrusion(_) => "zone.intrusion",
+            Body::ZoneLoitering(_) => "zone.loitering",
+            Body::CameraHealth(_) => "camera.health",
+            Body::NodeHealth(_) => "node.health",
+        }
+    }
+
+    /// Every type this version can emit, in its short form.
+    pub const SHORT_TYPES: [&'static str; 5] =
+        ["gate.crossing", "zone.intrusion", "zone.loitering", "camera.health", "node.health"];
+}
+
+/// Fields of every event that a picture decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Common {
+    pub phase: Phase,
+    pub camera: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    pub frame: FrameRef,
+    /// Objects that took part; [0] is the main one.
+    #[serde(default)]
+    pub objects: Vec<Object>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media: Option<Media>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelRef>,
+    /// Identifies one start of the service on this box.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
+}
+
+/// The frame in which the event was decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Frame")]
+pub struct FrameRef {
+    pub width: u32,
+    pub height: u32,
+    /// Presentation time on the stream's clock, nanoseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pts_ns: Option<u64>,
+    pub time_source: TimeSource,
+    /// Camera clock minus box clock, when both are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_offset_ms: Option<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Object {
+    pub track_id: TrackId,
+    pub class: String,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub score: f32,
+    /// Fractions of the picture.
+    pub bounding_box: Rect,
+}
+
+/// Pictures of the event: URLs below the box's data directory.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Media {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<String>,
+    /// Replay only: presentation time of the clip's first decoded frame; time in the clip = frame.pts_ns - first_pts_ns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_pts_ns: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Model")]
+pub struct ModelRef {
+    pub name: String,
+    pub sha256: String,
+}
+
+/// A subject crossed a directed line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GateCrossing {
+    #[serde(flatten)]
+    pub common: Common,
+    pub direction: Direction,
+    pub class: String,
+    /// Running totals of this line for this class.
+    pub count: Counts,
+}
+
+/// A subject is in a zone where it must not be, or stays there too long.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ZoneEvent {
+    #[serde(flatten)]
+    pub common: Common,
+    pub zone: String,
+    pub dwell_s: f32,
+    pub threshold_s: f32,
+    pub inside: u32,
+}
+
+/// State of one camera; also the retained `health` document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CameraHealth {
+    pub phase: Phase,
+    pub camera: String,
+    pub state: CameraState,
+    /// A code from one list: refused, unauthorised, no_route, no_frames, ended, decode_error, ...
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fps: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_frame_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f32>,
+}
+
+/// State of the box.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NodeHealth {
+    pub phase: Phase,
+    pub state: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub cameras_online: u32,
+    pub cameras_total: u32,
+    pub inference_fps: f32,
+    /// 0..1
+    pub dropped_ratio: f32,
+    /// Events that still wait for the broker.
+    pub mqtt_queue: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Counts {
+    #[serde(rename = "in")]
+    pub in_: u64,
+    pub out: u64,
+    pub occupancy: i64,
+    pub since: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CameraState {
+    Online,
+    Offline,
+    Frozen,
+    Covered,
+    Blurred,
+    Moved,
+    TooDark,
+    TooBright,
+    ClockSkew,
+    Disabled,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    In,
+    Out,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Instantaneous.
+    Pulse,
+    Start,
+    Update,
+    End,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Severity {
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Fatal,
+}
+
+impl Severity {
+    pub fn number(self) -> u8 {
+        match self {
+            Severity::Debug => 5,
+            Severity::Info => 9,
+            Severity::Warn => 13,
+            Severity::Error => 17,
+            Severity::Fatal => 21,
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Debug => "DEBUG",
+            Severity::Info => "INFO",
+            Severity::Warn => "WARN",
+            Severity::Error => "ERROR",
+            Severity::Fatal => "FATAL",
+        }
+    }
+}

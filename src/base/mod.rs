@@ -1,0 +1,16 @@
+//! Floor 0: the values every other floor speaks. No I/O, no clock, no foreign thing but serialisation,
+//! timestamps and hashes. Geometry is in fractions of the picture, time is a `Pts` or a `Timestamp`.
+
+pub mod detection;
+pub mod event;
+pub mod frame;
+pub mod geometry;
+pub mod hash;
+pub mod health;
+pub mod id;
+pub mod model;
+pub mod scene;
+pub mod secret;
+pub mod stop;
+pub mod time;
+pub mod track;

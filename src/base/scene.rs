@@ -1,0 +1,16 @@
+//! What the rules of one camera look at: the tracks of one picture and its time.
+
+use crate::base::time::{Captured, Pts};
+use crate::base::track::Track;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Scene<'a> {
+    /// Pixels of the picture that the boxes refer to.
+    pub width: u32,
+    pub height: u32,
+    pub session: u32,
+    pub pts: Pts,
+    pub captured: Captured,
+    /// Confirmed tracks, by id; also those that are only predicted in this picture.
+    pub tracks: &'a [Track],
+}

@@ -1,0 +1,75 @@
+//! Time: `Pts` on a stream's own clock, `Timestamp` in UTC, and the `Clock` that doors and watchdogs are given.
+//! Floor 1 gets its time from frames and never reads a clock.
+
+use std::time::{Duration, Instant};
+
+pub use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Presentation time of a picture in nanoseconds on its stream's clock; grows within one session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Pts(pub u64);
+
+impl Pts {
+    pub fn from_seconds(seconds: f64) -> Pts {
+        Pts((seconds * 1e9).round() as u64)
+    }
+
+    pub fn seconds(self) -> f64 {
+        self.0 as f64 / 1e9
+    }
+
+    /// Time passed since `earlier`; zero if `earlier` is later.
+    pub fn since(self, earlier: Pts) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Where a frame's capture time comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeSource {
+    /// The camera's RTCP sender reports.
+    RtcpNtp,
+    /// An ONVIF replay header.
+    Onvif,
+    /// This box's clock at arrival, minimum-filtered.
+    Arrival,
+    /// A recorded clip's own clock.
+    File,
+}
+
+/// When a picture was taken, and how we know.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Captured {
+    pub at: Timestamp,
+    pub source: TimeSource,
+    /// Camera clock minus box clock in milliseconds, when both are known.
+    pub clock_offset_ms: Option<f64>,
+}
+
+/// Two clocks in one: the system's, or one that a test moves by hand.
+pub trait Clock: Send + Sync {
+    /// Never goes back; for watchdogs and pauses.
+    fn monotonic(&self) -> Instant;
+    /// UTC; may step.
+    fn wall(&self) -> Timestamp;
+}
+
+/// The system's clocks.
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn monotonic(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn wall(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// `at` moved back by the stream time between two pictures.
+pub fn earlier(at: Timestamp, by: Duration) -> Timestamp {
+    at.checked_sub(jiff::SignedDuration::try_from(by).unwrap_or_default()).unwrap_or(at)
+}

@@ -1,0 +1,10 @@
+//! `oriel clips`
+
+use super::Outcome;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+pub fn run(_args: Args) -> Outcome {
+    todo!()
+}

@@ -1,0 +1,42 @@
+//! One verb a file. Builds the parts, connects them, reports; the only place where `anyhow` lives.
+
+pub mod check;
+pub mod clips;
+pub mod demo;
+pub mod detect;
+pub mod events;
+pub mod models;
+pub mod replay;
+pub mod run;
+pub mod schema;
+pub mod simulate;
+pub mod track;
+pub mod watch;
+
+/// Why a command ends with a code other than 0.
+#[derive(Debug)]
+pub enum Failure {
+    /// Exit code 2: config, arguments or a file; the message names file, place and what was expected.
+    Input(anyhow::Error),
+    /// Exit code 1: it failed while running.
+    Running(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Failure {
+        Failure::Running(error)
+    }
+}
+
+pub type Outcome = Result<(), Failure>;
+
+/// `something(..).bad_input()?`: its error is the caller's fault, exit code 2.
+pub trait BadInput<T> {
+    fn bad_input(self) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<anyhow::Error>> BadInput<T> for Result<T, E> {
+    fn bad_input(self) -> Result<T, Failure> {
+        self.map_err(|error| Failure::Input(error.into()))
+    }
+}

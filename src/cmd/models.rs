@@ -1,0 +1,10 @@
+//! `oriel models`
+
+use super::Outcome;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+pub fn run(_args: Args) -> Outcome {
+    todo!()
+}

@@ -1,0 +1,10 @@
+//! `oriel simulate`
+
+use super::Outcome;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+pub fn run(_args: Args) -> Outcome {
+    todo!()
+}

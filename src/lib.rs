@@ -1,0 +1,28 @@
+//! oriel in one page. Five floors; a file uses only floors below. Each foreign library is known to one module.
+//! `tests/layers.rs` keeps this true.
+//!
+//! | floor | modules | rule |
+//! |---|---|---|
+//! | 0 values | `base` | no I/O, no clock |
+//! | 1 judgement | `preprocess` `heads` `track` `rules` | pure and total: never fails, never blocks, never reads a clock |
+//! | 2 doors | `media` `infer` `evidence` `ledger` `mqtt` `broker` `console` `catalog` | one foreign library each |
+//! | 3 engine | `engine` | threads and queues, no foreign library |
+//! | 4 wiring | `config` `service` `cmd` | may use everything |
+
+pub mod base;
+pub mod broker;
+pub mod catalog;
+pub mod cmd;
+pub mod config;
+pub mod console;
+pub mod engine;
+pub mod evidence;
+pub mod heads;
+pub mod infer;
+pub mod ledger;
+pub mod media;
+pub mod mqtt;
+pub mod preprocess;
+pub mod rules;
+pub mod service;
+pub mod track;

@@ -1,0 +1,71 @@
+//! Parses arguments, calls the verb, prints the error chain. Exit codes: 0 done, 1 failed while running, 2 bad input.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use oriel::cmd::{self, Failure};
+
+/// Video analytics for community cameras: gates and falling objects, events over MQTT.
+#[derive(Parser)]
+#[command(name = "oriel", version)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// The service: cameras in, events out, until it is told to stop
+    Run(cmd::run::Args),
+    /// Two simulated RTSP cameras, the embedded broker, events printed as they arrive
+    Demo(cmd::demo::Args),
+    /// Validates config, models, pipelines and rules; all errors at once
+    Check(cmd::check::Args),
+    /// A recorded clip through exactly the code path of `run`, every frame, on the clip's own clock
+    Replay(cmd::replay::Args),
+    /// A model over still images
+    Detect(cmd::detect::Args),
+    /// The tracker alone on MOT-format detections
+    Track(cmd::track::Args),
+    /// An operator's terminal view of the events
+    Watch(cmd::watch::Args),
+    /// The ledger on this box
+    Events(cmd::events::Args),
+    /// Model cards: list, verify, pull
+    Models(cmd::models::Args),
+    /// Public test clips: list, pull
+    Clips(cmd::clips::Args),
+    /// JSON Schema of the config or the events
+    Schema(cmd::schema::Args),
+    /// Serves clips as RTSP cameras
+    Simulate(cmd::simulate::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.verb {
+        Verb::Run(args) => cmd::run::run(args),
+        Verb::Demo(args) => cmd::demo::run(args),
+        Verb::Check(args) => cmd::check::run(args),
+        Verb::Replay(args) => cmd::replay::run(args),
+        Verb::Detect(args) => cmd::detect::run(args),
+        Verb::Track(args) => cmd::track::run(args),
+        Verb::Watch(args) => cmd::watch::run(args),
+        Verb::Events(args) => cmd::events::run(args),
+        Verb::Models(args) => cmd::models::run(args),
+        Verb::Clips(args) => cmd::clips::run(args),
+        Verb::Schema(args) => cmd::schema::run(args),
+        Verb::Simulate(args) => cmd::simulate::run(args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Input(error)) => {
+            eprintln!("oriel: {error:#}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Running(error)) => {
+            eprintln!("oriel: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}

@@ -1,1 +1,33 @@
-//! (to be built)
+//! The only module that knows image files: still pictures in, JPEG out, and the drawing of boxes, lines, zones and words.
+
+mod canvas;
+
+use std::io::Write;
+use std::path::Path;
+
+pub use canvas::{Canvas, Rgb};
+
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {reason}")]
+pub struct EvidenceError {
+    pub path: String,
+    pub reason: String,
+}
+
+/// Writes a JPEG so that a reader sees all of it or nothing: a temporary file beside it, then a rename.
+/// `quality` 1..100. The folder must exist.
+pub fn write_jpeg(path: &Path, canvas: &Canvas, quality: u8) -> Result<(), EvidenceError> {
+    let fail = |reason: String| EvidenceError { path: path.display().to_string(), reason };
+    let mut bytes = Vec::with_capacity(canvas.width() * canvas.height() / 4);
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, quality)
+        .encode(canvas.rgb(), canvas.width() as u32, canvas.height() as u32, image::ExtendedColorType::Rgb8)
+        .map_err(|error| fail(error.to_string()))?;
+    let part = path.with_extension("jpg.part");
+    let write = || -> std::io::Result<()> {
+        let mut file = std::fs::File::create(&part)?;
+        file.write_all(&bytes)?;
+        file.sync_data()?;
+        std::fs::rename(&part, path)
+    };
+    write().map_err(|error| fail(error.to_string()))
+}

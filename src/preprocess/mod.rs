@@ -7,3 +7,13 @@ use crate::base::model::{Fit, InputSpec};
 pub fn fill(_slot: &mut [f32], _picture: &Picture<'_>, _spec: &InputSpec) -> Fit {
     todo!()
 }
+
+pub struct Filler {}
+impl Filler {
+    pub fn new(_spec: InputSpec) -> Filler {
+        todo!()
+    }
+    pub fn fill(&mut self, _slot: &mut [f32], _picture: &Picture<'_>) -> Fit {
+        todo!()
+    }
+}

@@ -1,0 +1,206 @@
+//! One camera's tracker and rules, fed in frame order whatever order the workers finish in.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use super::newest::Taken;
+use super::tally::{Drop, Tally};
+use crate::base::detection::{Detection, Kind};
+use crate::base::event::Happening;
+use crate::base::frame::{CameraId, Frame};
+use crate::base::scene::Scene;
+use crate::base::track::Track;
+use crate::heads::Found;
+use crate::rules::Rule;
+use crate::track::{Tracker, TrackerSpec};
+
+/// What a camera's judge is made of.
+pub struct JudgeSpec {
+    pub tracker: TrackerSpec,
+    pub rules: Vec<Box<dyn Rule>>,
+    /// Row = class of the model; None is not looked at on this camera.
+    pub kinds: Vec<Option<Kind>>,
+    /// Told of every judged frame, in frame order.
+    pub listener: Box<dyn Listener>,
+}
+
+/// One frame with everything that was made of it.
+pub struct Judged<'a> {
+    pub camera: CameraId,
+    pub frame: &'a Frame,
+    pub scene: Scene<'a>,
+    pub detections: &'a [Detection],
+    pub happenings: &'a [Happening],
+}
+
+/// Takes what a camera's judge has to say. Implemented by the service (ledger, topics) and by replay (files).
+/// Called on an inference worker's thread while the camera is locked: it hands on and returns.
+pub trait Listener: Send {
+    fn judged(&mut self, judged: &Judged<'_>);
+
+    /// The session is over; `last` is its last judged frame, `happenings` what closed with it.
+    fn finished(&mut self, last: &Judged<'_>);
+}
+
+/// A judge behind its lock, with the early answers that wait for their turn.
+pub(super) struct Bench {
+    inner: Mutex<Inner>,
+    tally: Arc<Tally>,
+}
+
+struct Inner {
+    camera: CameraId,
+    judge: Judge,
+    /// Ticket of the frame that is judged next.
+    next: u64,
+    /// Answer to ticket `next + i`, or None while it is still in work. As long as there are workers.
+    early: VecDeque<Option<Answer>>,
+    /// Emptied buffers of answers, used again.
+    spare: Vec<Vec<Found>>,
+    last: Option<Frame>,
+    /// Frames of sessions up to this one come too late.
+    closed_session: u32,
+}
+
+struct Answer {
+    taken: Taken,
+    /// None: the model failed on this frame.
+    found: Option<Vec<Found>>,
+}
+
+struct Judge {
+    tracker: Tracker,
+    rules: Vec<Box<dyn Rule>>,
+    kinds: Vec<Option<Kind>>,
+    listener: Box<dyn Listener>,
+    detections: Vec<Detection>,
+    tracks: Vec<Track>,
+    happenings: Vec<Happening>,
+}
+
+impl Bench {
+    pub fn new(camera: CameraId, spec: JudgeSpec, workers: usize, tally: Arc<Tally>) -> Bench {
+        let judge = Judge {
+            tracker: Tracker::new(spec.tracker),
+            rules: spec.rules,
+            kinds: spec.kinds,
+            listener: spec.listener,
+            detections: Vec::with_capacity(256),
+            tracks: Vec::with_capacity(256),
+            happenings: Vec::with_capacity(64),
+        };
+        let inner = Inner {
+            camera,
+            judge,
+            next: 0,
+            early: VecDeque::with_capacity(workers + 1),
+            spare: (0..workers + 1).map(|_| Vec::with_capacity(256)).collect(),
+            last: None,
+            closed_session: 0,
+        };
+        Bench { inner: Mutex::new(inner), tally }
+    }
+
+    /// Hands in the answer to one frame; judges it now if it is the camera's turn, together with all that waited for it.
+    pub fn give(&self, taken: Taken, found: Option<&[Found]>) {
+        let mut inner = self.inner.lock().expect("a panic in a judge ends the process through its worker");
+        let ahead = (taken.ticket - inner.next) as usize;
+        while inner.early.len() <= ahead {
+            inner.early.push_back(None);
+        }
+        let found = found.map(|found| {
+            let mut kept = inner.spare.pop().unwrap_or_default();
+            kept.clear();
+            kept.extend_from_slice(found);
+            kept
+        });
+        inner.early[ahead] = Some(Answer { taken, found });
+        while matches!(inner.early.front(), Some(Some(_))) {
+            let answer = inner.early.pop_front().flatten().expect("matched in the line above");
+            inner.next += 1;
+            inner.answer(answer, &self.tally);
+        }
+    }
+
+    /// The camera's session is over: closes what its rules hold open.
+    pub fn interrupt(&self, session: u32) {
+        let mut inner = self.inner.lock().expect("a panic in a judge ends the process through its worker");
+        inner.finish();
+        inner.closed_session = inner.closed_session.max(session);
+    }
+}
+
+impl Inner {
+    fn answer(&mut self, answer: Answer, tally: &Tally) {
+        let Answer { taken, found } = answer;
+        let Some(found) = found else {
+            tally.dropped(Drop::Failed);
+            return;
+        };
+        let frame = taken.frame;
+        if frame.session <= self.closed_session {
+            tally.dropped(Drop::Late);
+        } else {
+            if self.last.as_ref().is_some_and(|last| last.session != frame.session) {
+                self.finish();
+            }
+            self.judge.observe(self.camera, &frame, &found);
+            tally.inferred();
+            self.last = Some(frame);
+        }
+        self.spare.push(found);
+    }
+
+    fn finish(&mut self) {
+        let Some(last) = self.last.take() else { return };
+        self.judge.finish(self.camera, &last);
+    }
+}
+
+impl Judge {
+    fn observe(&mut self, camera: CameraId, frame: &Frame, found: &[Found]) {
+        self.detections.clear();
+        for found in found {
+            if let Some(kind) = self.kinds.get(found.class as usize).copied().flatten() {
+                self.detections.push(Detection {
+                    rect: found.rect.clipped(),
+                    kind,
+                    class: found.class,
+                    score: found.score,
+                });
+            }
+        }
+        self.tracks.clear();
+        self.tracks.extend_from_slice(self.tracker.update(frame.pts, &self.detections));
+        self.happenings.clear();
+        let scene = scene(frame, &self.tracks);
+        for rule in &mut self.rules {
+            rule.observe(&scene, &mut self.happenings);
+        }
+        let judged = Judged { camera, frame, scene, detections: &self.detections, happenings: &self.happenings };
+        self.listener.judged(&judged);
+    }
+
+    fn finish(&mut self, camera: CameraId, last: &Frame) {
+        self.happenings.clear();
+        let scene = scene(last, &[]);
+        for rule in &mut self.rules {
+            rule.finish(&scene, &mut self.happenings);
+        }
+        let judged = Judged { camera, frame: last, scene, detections: &[], happenings: &self.happenings };
+        self.listener.finished(&judged);
+        self.tracker.reset();
+    }
+}
+
+fn scene<'a>(frame: &Frame, tracks: &'a [Track]) -> Scene<'a> {
+    let picture = frame.pixels.picture();
+    Scene {
+        width: picture.width as u32,
+        height: picture.height as u32,
+        session: frame.session,
+        pts: frame.pts,
+        captured: frame.captured,
+        tracks,
+    }
+}

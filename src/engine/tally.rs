@@ -1,0 +1,84 @@
+//! Counters of one camera. Every place that can discard a frame counts it here by reason, so that
+//! `inferred + dropped = decoded` holds once a camera is at rest.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Why a decoded frame was not analysed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drop {
+    /// A newer frame of the same camera took its place: the box is behind.
+    Replaced,
+    /// It belonged to a session that had already been closed, or the service was ending.
+    Late,
+    /// The model failed on it.
+    Failed,
+    /// The camera has no model: its pictures are decoded to watch its health alone.
+    NoModel,
+}
+
+impl Drop {
+    pub const ALL: [Drop; 4] = [Drop::Replaced, Drop::Late, Drop::Failed, Drop::NoModel];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Drop::Replaced => "replaced",
+            Drop::Late => "late",
+            Drop::Failed => "failed",
+            Drop::NoModel => "no_model",
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Tally {
+    decoded: AtomicU64,
+    inferred: AtomicU64,
+    dropped: [AtomicU64; 4],
+    refused_rows: AtomicU64,
+}
+
+/// The counters at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TallyReading {
+    pub decoded: u64,
+    pub inferred: u64,
+    /// In the order of `Drop::ALL`.
+    pub dropped: [u64; 4],
+    /// Rows of model output with numbers that are not finite.
+    pub refused_rows: u64,
+}
+
+impl TallyReading {
+    pub fn dropped_total(&self) -> u64 {
+        self.dropped.iter().sum()
+    }
+}
+
+impl Tally {
+    pub fn decoded(&self) {
+        self.decoded.fetch_add(1, Relaxed);
+    }
+
+    pub fn inferred(&self) {
+        self.inferred.fetch_add(1, Relaxed);
+    }
+
+    pub fn dropped(&self, why: Drop) {
+        self.dropped[why as usize].fetch_add(1, Relaxed);
+    }
+
+    pub fn refused_rows(&self, rows: usize) {
+        if rows > 0 {
+            self.refused_rows.fetch_add(rows as u64, Relaxed);
+        }
+    }
+
+    pub fn read(&self) -> TallyReading {
+        TallyReading {
+            decoded: self.decoded.load(Relaxed),
+            inferred: self.inferred.load(Relaxed),
+            dropped: std::array::from_fn(|i| self.dropped[i].load(Relaxed)),
+            refused_rows: self.refused_rows.load(Relaxed),
+        }
+    }
+}

@@ -1,10 +1,392 @@
-//! `oriel replay`
+//! `oriel replay`: a recorded clip through exactly the code path of `run`, every frame, on the clip's own clock.
 
-use super::Outcome;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context, anyhow};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{BadInput, Failure, Outcome};
+use crate::base::event::{Event, ModelRef};
+use crate::base::frame::{CameraId, Frame};
+use crate::base::stop::Stop;
+use crate::base::time::Timestamp;
+use crate::config::{self, Camera, Want};
+use crate::engine::{Judged, Listener};
+use crate::evidence::{Canvas, Rgb};
+use crate::media::{self, Flow, Mp4Writer, Origin};
+use crate::service::envelope::{Envelope, Mode};
+use crate::service::{engine_of, logging};
 
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The recorded clip; takes the place of the camera's source
+    clip: PathBuf,
+    #[arg(short, long, default_value = "oriel.yml")]
+    config: PathBuf,
+    /// Which camera of the config; may be left out if there is only one
+    #[arg(long)]
+    camera: Option<String>,
+    /// Capture time of the clip's first frame
+    #[arg(long, default_value = "2000-01-01T00:00:00Z")]
+    start: Timestamp,
+    /// Writes the events, one CloudEvents JSON a line
+    #[arg(long, value_name = "F.jsonl")]
+    events: Option<PathBuf>,
+    /// Writes the tracks as MOT-challenge text
+    #[arg(long, value_name = "F.txt")]
+    tracks: Option<PathBuf>,
+    /// Writes the detections, one JSON object a frame
+    #[arg(long, value_name = "F.jsonl")]
+    detections: Option<PathBuf>,
+    /// Writes the clip with boxes, tracks, lines, zones and events drawn
+    #[arg(long, value_name = "F.mp4")]
+    video: Option<PathBuf>,
+    /// No progress bar, no summary
+    #[arg(short, long)]
+    quiet: bool,
+}
 
-pub fn run(_args: Args) -> Outcome {
-    todo!()
+pub fn run(args: Args) -> Outcome {
+    logging();
+    media::init().map_err(|fault| anyhow!(fault))?;
+    let camera = args.camera.as_deref();
+    let config = config::load(&args.config, Want::Replay { camera: camera.map(str::to_owned) })
+        .map_err(|problems| Failure::Input(config::in_one(problems)))?;
+    let mut camera = choose(config.cameras, camera, &args.config).bad_input()?;
+    camera.enabled = true;
+    camera.source.origin = Origin::Clip(args.clip.clone());
+    if camera.model.is_none() {
+        return Err(Failure::Input(anyhow!(
+            "{}: cameras.{}: has no model, so there is nothing to replay; expected `model: NAME`",
+            args.config.display(),
+            camera.id
+        )));
+    }
+    let info = media::probe(&args.clip).bad_input()?;
+
+    let bar = match (args.quiet, info.duration) {
+        (true, _) => ProgressBar::hidden(),
+        (false, duration) => {
+            let millis = duration.map(|d| d.as_millis() as u64);
+            let bar = ProgressBar::with_draw_target(millis, ProgressDrawTarget::stderr());
+            let style = "{bar:40} {percent:>3} % of {msg}  {elapsed} gone, {eta} to go";
+            bar.set_style(ProgressStyle::with_template(style).expect("the template is a constant that parses"));
+            bar.set_message(args.clip.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default());
+            bar
+        }
+    };
+    let outputs = Outputs::create(&args, &info)?;
+    let recorder = Arc::new(Mutex::new(Recorder::new(&config.node, &camera, outputs, bar.clone())));
+    let cameras = [camera];
+    let listener = |_| -> Box<dyn Listener> { Box::new(Shared(Arc::clone(&recorder))) };
+    let engine = Arc::new(engine_of(&cameras, &config.inference, listener)?);
+
+    let stop = Stop::default();
+    let on_shot: media::OnShot = {
+        let engine = Arc::clone(&engine);
+        Arc::new(move |shot| {
+            let frame = Frame {
+                camera: CameraId(0),
+                session: 1,
+                pts: shot.pts,
+                captured: shot.captured,
+                decoded: shot.decoded,
+                pixels: shot.pixels,
+            };
+            if engine.put_waiting(frame) { Flow::Go } else { Flow::Stop }
+        })
+    };
+    let ran = media::run_once(&cameras[0].source, &media::Session::replay(args.start), &stop, on_shot, || {});
+    let counts = engine.tally(CameraId(0)).read();
+    let engine = Arc::into_inner(engine).context("the source still holds the engine")?;
+    if !engine.close() {
+        return Err(Failure::Running(anyhow!("an inference worker panicked; see the message above")));
+    }
+    bar.finish_and_clear();
+    let mut recorder = recorder.lock().expect("the workers have ended");
+    recorder.flush()?;
+    ran.map_err(|fault| Failure::Input(anyhow!(fault).context(format!("{}", args.clip.display()))))?;
+    if let Some(error) = recorder.failed.take() {
+        return Err(Failure::Running(error));
+    }
+    if !args.quiet {
+        let Recorder { frames, events, tracks_seen, .. } = &*recorder;
+        eprintln!(
+            "{}: {frames} frames judged of {} decoded, {tracks_seen} tracks, {} events",
+            args.clip.display(),
+            counts.decoded,
+            events.len()
+        );
+        if args.events.is_none() {
+            for event in events {
+                eprintln!("  {}", in_words(event));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One line for a person.
+fn in_words(event: &Event) -> String {
+    let json = serde_json::to_value(&event.body).unwrap_or_default();
+    let data = &json["data"];
+    let field = |name: &str| data[name].as_str().map(|text| format!(" {text}")).unwrap_or_default();
+    let class = data["objects"][0]["class"].as_str().unwrap_or("-");
+    format!(
+        "{} {}{}{} {class}{}{}",
+        event.time,
+        event.short_type(),
+        field("phase"),
+        field("rule"),
+        field("direction"),
+        field("zone")
+    )
+}
+
+fn choose(cameras: Vec<Camera>, wanted: Option<&str>, config: &Path) -> anyhow::Result<Camera> {
+    let names = cameras.iter().map(|camera| camera.id.clone()).collect::<Vec<_>>().join(", ");
+    let mut fitting = cameras.into_iter().filter(|camera| wanted.is_none_or(|id| id == camera.id));
+    match (fitting.next(), fitting.next()) {
+        (Some(camera), None) => Ok(camera),
+        (Some(_), Some(_)) => {
+            Err(anyhow!("{}: has several cameras; expected --camera with one of {names}", config.display()))
+        }
+        (None, _) => Err(anyhow!(
+            "{}: cameras: there is no `{}`; expected one of {names}",
+            config.display(),
+            wanted.unwrap_or_default()
+        )),
+    }
+}
+
+type Lines = BufWriter<File>;
+
+/// The files that were asked for.
+#[derive(Default)]
+struct Outputs {
+    events: Option<Lines>,
+    tracks: Option<Lines>,
+    detections: Option<Lines>,
+    video: Option<Mp4Writer>,
+}
+
+impl Outputs {
+    fn create(args: &Args, info: &media::ClipInfo) -> Result<Outputs, Failure> {
+        let open = |path: &Option<PathBuf>| -> Result<Option<Lines>, Failure> {
+            let Some(path) = path else { return Ok(None) };
+            let file = File::create(path).with_context(|| format!("{}: cannot be written", path.display()));
+            Ok(Some(BufWriter::new(file.bad_input()?)))
+        };
+        let video = match &args.video {
+            Some(path) => Some(Mp4Writer::create(path, info.width, info.height, info.fps).bad_input()?),
+            None => None,
+        };
+        Ok(Outputs {
+            events: open(&args.events)?,
+            tracks: open(&args.tracks)?,
+            detections: open(&args.detections)?,
+            video,
+        })
+    }
+}
+
+/// Writes what the judge says, in frame order.
+struct Recorder {
+    envelope: Envelope,
+    labels: Vec<String>,
+    lines: Vec<(String, crate::base::geometry::Line)>,
+    zones: Vec<(String, crate::base::geometry::Polygon)>,
+    outputs: Outputs,
+    bar: ProgressBar,
+    canvas: Canvas,
+    /// Words about the last events, and until when (nanoseconds of PTS) they stay on the picture.
+    banner: Vec<(u64, String)>,
+    frames: u64,
+    first_pts: Option<u64>,
+    tracks_seen: u64,
+    events: Vec<Event>,
+    failed: Option<anyhow::Error>,
+}
+
+struct Shared(Arc<Mutex<Recorder>>);
+
+impl Listener for Shared {
+    fn judged(&mut self, judged: &Judged<'_>) {
+        self.0.lock().expect("a panic in here ends the worker and with it the command").judged(judged);
+    }
+
+    fn finished(&mut self, last: &Judged<'_>) {
+        self.0.lock().expect("a panic in here ends the worker and with it the command").finished(last);
+    }
+}
+
+/// How long an event's words stay on the annotated video, nanoseconds.
+const BANNER_NS: u64 = 2_000_000_000;
+
+impl Recorder {
+    fn new(node: &str, camera: &Camera, outputs: Outputs, bar: ProgressBar) -> Recorder {
+        let model = camera.model.as_ref().expect("a camera without a model was refused");
+        Recorder {
+            envelope: Envelope {
+                node: node.to_owned(),
+                camera: camera.id.clone(),
+                model: Some(ModelRef { name: model.name.clone(), sha256: model.sha256.clone() }),
+                mode: Mode::Replay { first: crate::base::time::Pts(0), sequence: 0 },
+            },
+            labels: model.classes.iter().map(|class| class.label.clone()).collect(),
+            lines: camera.lines.clone(),
+            zones: camera.zones.clone(),
+            outputs,
+            bar,
+            canvas: Canvas::default(),
+            banner: Vec::new(),
+            frames: 0,
+            first_pts: None,
+            tracks_seen: 0,
+            events: Vec::new(),
+            failed: None,
+        }
+    }
+
+    fn judged(&mut self, judged: &Judged<'_>) {
+        self.frames += 1;
+        let first = *self.first_pts.get_or_insert(judged.frame.pts.0);
+        self.bar.set_position((judged.frame.pts.0 - first) / 1_000_000);
+        self.tracks_seen = judged.scene.tracks.iter().map(|track| track.id).max().unwrap_or(0).max(self.tracks_seen);
+        self.events_of(judged);
+        let written =
+            self.write_tracks(judged).and_then(|()| self.write_detections(judged)).and_then(|()| self.draw(judged));
+        self.keep(written);
+    }
+
+    fn finished(&mut self, last: &Judged<'_>) {
+        self.events_of(last);
+    }
+
+    fn keep(&mut self, written: anyhow::Result<()>) {
+        if let Err(error) = written {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    fn events_of(&mut self, judged: &Judged<'_>) {
+        if let (Mode::Replay { first, .. }, Some(pts)) = (&mut self.envelope.mode, self.first_pts) {
+            first.0 = pts;
+        }
+        for happening in judged.happenings {
+            let event = self.envelope.event(happening, judged.frame);
+            let class = happening.objects.first().map(|o| o.class.as_str()).unwrap_or("-");
+            let words = format!("{:?} {} {} {class}", happening.phase, event.short_type(), happening.rule);
+            self.banner.push((judged.frame.pts.0 + BANNER_NS, words.to_lowercase()));
+            if let Some(file) = &mut self.outputs.events {
+                let written = writeln!(file, "{}", event.to_json()).context("cannot write the events");
+                self.keep(written);
+            }
+            self.events.push(event);
+        }
+    }
+
+    fn write_tracks(&mut self, judged: &Judged<'_>) -> anyhow::Result<()> {
+        let Some(file) = &mut self.outputs.tracks else { return Ok(()) };
+        let (width, height) = (judged.scene.width as f32, judged.scene.height as f32);
+        for track in judged.scene.tracks.iter().filter(|track| track.matched) {
+            let rect = &track.rect;
+            writeln!(
+                file,
+                "{},{},{:.2},{:.2},{:.2},{:.2},{:.4},-1,-1,-1",
+                self.frames,
+                track.id,
+                rect.left * width,
+                rect.top * height,
+                rect.width() * width,
+                rect.height() * height,
+                track.score
+            )
+            .context("cannot write the tracks")?;
+        }
+        Ok(())
+    }
+
+    fn write_detections(&mut self, judged: &Judged<'_>) -> anyhow::Result<()> {
+        let Some(file) = &mut self.outputs.detections else { return Ok(()) };
+        let detections = judged.detections.iter().map(|detection| {
+            let rect = &detection.rect;
+            serde_json::json!({
+                "label": detection.kind.word(),
+                "class": self.labels.get(detection.class as usize),
+                "score": detection.score,
+                "box": [rect.left, rect.top, rect.right, rect.bottom],
+            })
+        });
+        let line = serde_json::json!({
+            "frame": self.frames - 1,
+            "pts_ns": judged.frame.pts.0,
+            "width": judged.scene.width,
+            "height": judged.scene.height,
+            "detections": detections.collect::<Vec<_>>(),
+        });
+        writeln!(file, "{line}").context("cannot write the detections")
+    }
+
+    fn draw(&mut self, judged: &Judged<'_>) -> anyhow::Result<()> {
+        let Some(video) = &mut self.outputs.video else { return Ok(()) };
+        let canvas = &mut self.canvas;
+        canvas.take(&judged.frame.pixels.picture());
+        for (id, zone) in &self.zones {
+            canvas.draw_polygon(&zone.corners, ZONE);
+            if let Some(corner) = zone.corners.first() {
+                canvas.draw_words(*corner, id, ZONE);
+            }
+        }
+        for (id, line) in &self.lines {
+            canvas.draw_line(line.a, line.b, LINE);
+            canvas.draw_words(line.a, &format!("{id} a"), LINE);
+            canvas.draw_words(line.b, "b", LINE);
+        }
+        for track in judged.scene.tracks {
+            let colour = if track.matched { colour_of(track.id) } else { PREDICTED };
+            canvas.draw_rect(&track.rect, colour);
+            canvas.draw_dot(track.rect.bottom_centre(), colour);
+            let words = format!("{} {} {:.2}", track.id, track.kind, track.score);
+            canvas.draw_words(crate::base::geometry::Point::new(track.rect.left, track.rect.top - 0.03), &words, colour);
+        }
+        self.banner.retain(|(until, _)| *until > judged.frame.pts.0);
+        for (row, (_, words)) in self.banner.iter().rev().take(6).enumerate() {
+            canvas.draw_words(crate::base::geometry::Point::new(0.01, 0.02 + 0.045 * row as f32), words, [255, 255, 255]);
+        }
+        video.push(canvas.rgb(), judged.frame.pts).map_err(|fault| anyhow!(fault))
+    }
+
+    fn flush(&mut self) -> anyhow::Result<()> {
+        let Outputs { events, tracks, detections, video } = std::mem::take(&mut self.outputs);
+        for mut file in [events, tracks, detections].into_iter().flatten() {
+            file.flush().context("cannot write the outputs")?;
+        }
+        match video {
+            Some(video) => video.finish().map_err(|fault| anyhow!(fault)),
+            None => Ok(()),
+        }
+    }
+}
+
+const ZONE: Rgb = [255, 200, 0];
+const LINE: Rgb = [0, 220, 255];
+const PREDICTED: Rgb = [150, 150, 150];
+
+/// Neighbouring ids differ clearly; grey is kept for predictions.
+fn colour_of(id: u64) -> Rgb {
+    const COLOURS: [Rgb; 8] = [
+        [255, 80, 80],
+        [80, 255, 80],
+        [110, 150, 255],
+        [255, 255, 80],
+        [255, 80, 255],
+        [80, 255, 255],
+        [255, 160, 60],
+        [200, 130, 255],
+    ];
+    COLOURS[(id % 8) as usize]
 }

@@ -1,0 +1,313 @@
+//! A running box: broker, ledger, link, engine, cameras; started in this order and ended in the reverse one.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+
+use super::desk::{Clerk, Desk, LiveListener};
+use super::engine_of;
+use super::envelope::{Envelope, Mode};
+use crate::base::event::{CameraHealth, CameraState, ModelRef, Phase, Severity};
+use crate::base::frame::{CameraId, Frame};
+use crate::base::health::CameraStatus;
+use crate::base::id;
+use crate::base::stop::Stop;
+use crate::base::time::Timestamp;
+use crate::broker::Broker;
+use crate::config::{BrokerChoice, Camera, Config, Protocol};
+use crate::engine::{Drop, Engine, Listener};
+use crate::ledger::Recorder;
+use crate::media::{self, Flow, SourceState};
+use crate::mqtt::{Link, LinkSpec};
+
+/// How long a clean stop waits for the broker to take what is unsent.
+const DRAIN: Duration = Duration::from_secs(5);
+/// Between two `stats` messages and two reports of drops.
+const STATS: Duration = Duration::from_secs(10);
+
+pub struct Service {
+    stop: Stop,
+    engine: Arc<Engine>,
+    cameras: Vec<JoinHandle<()>>,
+    reporter: JoinHandle<()>,
+    desk: Option<Desk>,
+    clerk: Clerk,
+    link: Arc<Link>,
+    broker: Option<Broker>,
+}
+
+impl Service {
+    /// Starts everything; returns once the cameras' threads run. Nothing is left behind on an error.
+    pub fn start(config: Config) -> anyhow::Result<Service> {
+        media::init().map_err(|fault| anyhow!(fault))?;
+        std::fs::create_dir_all(&config.data)
+            .with_context(|| format!("{}: the data folder cannot be made", config.data.display()))?;
+        let boot = id::fresh();
+        let (broker, host, port, tls) = match &config.mqtt.broker {
+            BrokerChoice::Embedded(addr) => {
+                let broker = Broker::start(*addr)?;
+                let addr = broker.addr();
+                tracing::info!(%addr, "embedded broker listens");
+                (Some(broker), addr.ip().to_string(), addr.port(), false)
+            }
+            BrokerChoice::External { host, port, tls } => (None, host.clone(), *port, *tls),
+        };
+        let protocol = if broker.is_some() { Protocol::V311 } else { config.mqtt.protocol };
+        let wake = Arc::new(Mutex::new(None::<std::sync::Weak<Link>>));
+        let on_commit = {
+            let wake = Arc::clone(&wake);
+            Box::new(move || {
+                let link = wake.lock().ok().and_then(|link| link.as_ref().and_then(std::sync::Weak::upgrade));
+                if let Some(link) = link {
+                    link.notify();
+                }
+            })
+        };
+        let recorder = Recorder::open(&config.data, on_commit)?;
+        let link = Arc::new(Link::start(LinkSpec {
+            host,
+            port,
+            tls,
+            ca: config.mqtt.ca.clone(),
+            user: config.mqtt.user.clone(),
+            password: config.mqtt.password.clone(),
+            protocol,
+            prefix: config.mqtt.prefix.clone(),
+            node: config.node.clone(),
+            data: config.data.clone(),
+            delivered: recorder.marker(),
+        })?);
+        *wake.lock().expect("nobody else holds it yet") = Some(Arc::downgrade(&link));
+        link.state("info", info(&config, &boot));
+        let (desk, clerk) =
+            Desk::open(recorder, Arc::clone(&link), config.data.join("media")).context("cannot start the clerk")?;
+        let envelope = |camera: &Camera| Envelope {
+            node: config.node.clone(),
+            camera: camera.id.clone(),
+            model: camera.model.as_ref().map(|m| ModelRef { name: m.name.clone(), sha256: m.sha256.clone() }),
+            mode: Mode::Live { boot: boot.clone(), open: BTreeMap::new() },
+        };
+        let engine = Arc::new(engine_of(&config.cameras, &config.inference, |index| -> Box<dyn Listener> {
+            let camera = &config.cameras[index];
+            let (desk, snapshots) = (desk.clone(), camera.snapshots);
+            Box::new(LiveListener { envelope: envelope(camera), desk, snapshots, best: BTreeMap::new() })
+        })?);
+        let stop = Stop::default();
+        let online = Arc::new(Mutex::new(vec![false; config.cameras.len()]));
+        let mut cameras = Vec::new();
+        for (index, camera) in config.cameras.iter().enumerate() {
+            if !camera.enabled {
+                link.state(&format!("cameras/{}/status", camera.id), CameraStatus::Disabled.word().into());
+                continue;
+            }
+            let part = CameraPart {
+                id: CameraId(index as u32),
+                camera: camera.clone(),
+                engine: Arc::clone(&engine),
+                link: Arc::clone(&link),
+                desk: desk.clone(),
+                envelope: envelope(camera),
+                stop: stop.clone(),
+                online: Arc::clone(&online),
+            };
+            let thread = std::thread::Builder::new().name(format!("cam-{}", camera.id));
+            cameras.push(thread.spawn(move || part.run()).context("cannot start a camera's thread")?);
+        }
+        let reporter = std::thread::Builder::new().name("reporter".into()).spawn({
+            let (engine, link, stop, desk) = (Arc::clone(&engine), Arc::clone(&link), stop.clone(), desk.clone());
+            let names: Vec<_> = config.cameras.iter().map(|camera| camera.id.clone()).collect();
+            move || report(&engine, &link, &desk, &online, &names, &stop)
+        })?;
+        Ok(Service { stop, engine, cameras, reporter, desk: Some(desk), clerk, link, broker })
+    }
+
+    /// Where the embedded broker listens, if there is one.
+    pub fn broker(&self) -> Option<std::net::SocketAddr> {
+        self.broker.as_ref().map(Broker::addr)
+    }
+
+    /// True once an inference worker has ended by itself: the process should end too, for its supervisor to restart it.
+    pub fn broken(&self) -> bool {
+        self.engine.broken()
+    }
+
+    /// Ends as the flow does: streams close, frames in work are judged, incidents close, events are filed and sent.
+    pub fn stop(mut self) -> anyhow::Result<()> {
+        self.stop.ask();
+        for camera in self.cameras {
+            camera.join().map_err(|_| anyhow!("a camera's thread panicked"))?;
+        }
+        self.reporter.join().map_err(|_| anyhow!("the reporter panicked"))?;
+        let engine = Arc::into_inner(self.engine).context("a thread still holds the engine")?;
+        let sound = engine.close();
+        drop(self.desk.take());
+        let recorder = self.clerk.close().context("the clerk panicked")?;
+        // The link marks what the broker acknowledges, so the ledger's writer ends after it.
+        recorder.flush();
+        self.link.stop(DRAIN);
+        recorder.close();
+        if sound { Ok(()) } else { Err(anyhow!("an inference worker panicked")) }
+    }
+}
+
+/// One camera's supervisor.
+struct CameraPart {
+    id: CameraId,
+    camera: Camera,
+    engine: Arc<Engine>,
+    link: Arc<Link>,
+    desk: Desk,
+    envelope: Envelope,
+    stop: Stop,
+    online: Arc<Mutex<Vec<bool>>>,
+}
+
+impl CameraPart {
+    fn run(mut self) {
+        let index = self.id.0 as usize;
+        self.status(CameraStatus::Offline, Some("connecting"));
+        let on_shot = {
+            let (engine, camera) = (Arc::clone(&self.engine), self.id);
+            Arc::new(move |session: u32, shot: media::Shot| {
+                engine.put(Frame {
+                    camera,
+                    session,
+                    pts: shot.pts,
+                    captured: shot.captured,
+                    decoded: shot.decoded,
+                    pixels: shot.pixels,
+                });
+                Flow::Go
+            })
+        };
+        let source = self.camera.source.clone();
+        let stop = self.stop.clone();
+        let mut session = 0;
+        let mut outage: Option<String> = None;
+        media::run(&source, &stop, on_shot, |state| match state {
+            SourceState::Connecting(number) => {
+                session = number;
+                tracing::info!(camera = self.camera.id, session, "connecting");
+            }
+            SourceState::Online(number) => {
+                tracing::info!(camera = self.camera.id, session = number, "online");
+                self.online.lock().expect("held for a move only")[index] = true;
+                self.status(CameraStatus::Online, None);
+                self.health(CameraState::Online, None, Phase::End, outage.take());
+            }
+            SourceState::Offline(fault) => {
+                tracing::warn!(camera = self.camera.id, session, reason = fault.reason.word(), "offline: {}", fault.detail);
+                self.online.lock().expect("held for a move only")[index] = false;
+                self.engine.interrupt(self.id, session);
+                self.status(CameraStatus::Offline, Some(fault.reason.word()));
+                if outage.is_none() {
+                    let correlation = id::fresh();
+                    outage = Some(correlation.clone());
+                    self.health(CameraState::Offline, Some(fault.reason.word()), Phase::Start, Some(correlation));
+                }
+            }
+        });
+        self.engine.interrupt(self.id, session);
+        self.status(CameraStatus::Offline, Some("stopped"));
+    }
+
+    fn status(&self, status: CameraStatus, reason: Option<&str>) {
+        let camera = &self.camera.id;
+        self.link.state(&format!("cameras/{camera}/status"), status.word().to_owned());
+        let state = if status == CameraStatus::Online { CameraState::Online } else { CameraState::Offline };
+        let health = health_of(camera, state, reason, Phase::Update);
+        self.link.state(&format!("cameras/{camera}/health"), serde_json::to_string(&health).unwrap_or_default());
+    }
+
+    /// The outage's event: `start` when the camera goes, `end` when it is back. A first connection is no event.
+    fn health(&mut self, state: CameraState, reason: Option<&str>, phase: Phase, correlation: Option<String>) {
+        let Some(correlation) = correlation else { return };
+        let severity = if phase == Phase::Start { Severity::Error } else { Severity::Info };
+        let health = health_of(&self.camera.id, state, reason, phase);
+        let event = self.envelope.health(health, severity, correlation, Timestamp::now());
+        self.desk.file(event, None);
+    }
+}
+
+fn health_of(camera: &str, state: CameraState, reason: Option<&str>, phase: Phase) -> CameraHealth {
+    CameraHealth {
+        phase,
+        camera: camera.to_owned(),
+        state,
+        reason: reason.map(str::to_owned),
+        fps: None,
+        last_frame_at: None,
+        score: None,
+    }
+}
+
+/// The retained birth message.
+fn info(config: &Config, boot: &str) -> String {
+    let models: BTreeMap<_, _> =
+        config.cameras.iter().filter_map(|c| c.model.as_ref()).map(|m| (&m.name, &m.sha256)).collect();
+    serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "schema": "v1",
+        "boot": boot,
+        "started": Timestamp::now().to_string(),
+        "cameras": config.cameras.iter().map(|camera| &camera.id).collect::<Vec<_>>(),
+        "models": models,
+    })
+    .to_string()
+}
+
+/// Every ten seconds: counters to the `stats` topic, drops to the log.
+fn report(engine: &Engine, link: &Link, desk: &Desk, online: &Mutex<Vec<bool>>, names: &[String], stop: &Stop) {
+    let mut before = vec![crate::engine::TallyReading::default(); names.len()];
+    let mut since = Instant::now();
+    while !stop.wait(STATS) {
+        let seconds = since.elapsed().as_secs_f64();
+        since = Instant::now();
+        let mut cameras = serde_json::Map::new();
+        let online = online.lock().expect("held for a move only").clone();
+        for (index, name) in names.iter().enumerate() {
+            let now = engine.tally(CameraId(index as u32)).read();
+            let was = std::mem::replace(&mut before[index], now);
+            let dropped: serde_json::Map<_, _> =
+                Drop::ALL.iter().zip(now.dropped).map(|(why, n)| (why.word().to_owned(), n.into())).collect();
+            let replaced = now.dropped[Drop::Replaced as usize] - was.dropped[Drop::Replaced as usize];
+            if replaced > 0 {
+                tracing::warn!(camera = name, replaced, "the inference loop is behind; newest frames win");
+            }
+            cameras.insert(
+                name.clone(),
+                serde_json::json!({
+                    "online": online[index],
+                    "decoded": now.decoded,
+                    "inferred": now.inferred,
+                    "dropped": dropped,
+                    "refused_rows": now.refused_rows,
+                    "fps": ((now.inferred - was.inferred) as f64 / seconds * 10.0).round() / 10.0,
+                }),
+            );
+        }
+        link.stats(
+            serde_json::json!({
+                "time": Timestamp::now().to_string(),
+                "cameras": cameras,
+                "batches": engine.turns().iter().enumerate().filter(|(_, n)| **n > 0)
+                    .map(|(i, n)| ((i + 1).to_string(), (*n).into())).collect::<serde_json::Map<_, _>>(),
+                "events_refused": desk.tally.refused.load(Relaxed),
+                "snapshots_skipped": desk.tally.pictures_skipped.load(Relaxed),
+            })
+            .to_string(),
+        );
+    }
+}
+
+/// Log lines on standard error; `RUST_LOG` chooses. The embedded broker logs ordinary disconnects as errors, so it is off.
+pub fn logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| "info,rumqttd=off,rumqttc=off,ort=warn".into());
+    // A second call (tests) keeps the first one's settings.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
+}

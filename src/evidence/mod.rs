@@ -1,6 +1,7 @@
 //! The only module that knows image files: still pictures in, JPEG out, and the drawing of boxes, lines, zones and words.
 
 mod canvas;
+pub mod still;
 
 use std::io::Write;
 use std::path::Path;

@@ -1,8 +1,12 @@
 //! ONNX Runtime through `ort`, loaded at run time.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use ndarray::ArrayViewD;
+use ndarray::{ArrayViewD, IxDyn};
+use ort::environment::Environment;
+use ort::session::Session;
+use ort::value::{Shape, TensorRef};
 
 use super::{Backend, InferError};
 use crate::base::model::{InputSpec, Model};
@@ -20,40 +24,185 @@ pub struct SessionSpec {
     pub max_batch: usize,
 }
 
-pub struct Onnx {}
+/// One session of one model.
+pub struct Onnx {
+    session: Session,
+    name: String,
+    input: InputSpec,
+    max_batch: usize,
+    outputs: Vec<String>,
+}
+
+/// A larger file is no detector for an edge box.
+const MODEL_BYTES_MAX: usize = 512 << 20;
+/// Detectors have up to eight.
+const OUTPUTS_MAX: usize = 16;
 
 impl Onnx {
-    /// Loads `model.bytes`, checks its shapes against the card and runs it once on zeros.
-    pub fn open(_model: &Model, _spec: SessionSpec) -> Result<Onnx, InferError> {
-        todo!()
+    /// Loads `model.bytes`, checks its shapes against the card and runs it once on zeros. `expected` is the shape of the
+    /// first output for one picture, as the head reads it.
+    pub fn open(model: &Model, spec: SessionSpec, expected: [usize; 2]) -> Result<Onnx, InferError> {
+        let refuse = |reason: String| InferError::Model { model: model.name.clone(), reason };
+        if model.bytes.len() > MODEL_BYTES_MAX {
+            return Err(refuse(format!("file of {} bytes, expected at most {MODEL_BYTES_MAX}", model.bytes.len())));
+        }
+        // A model that names other files could read anything this process can: CVE-2022-25882 and its successors.
+        if [b"external_data".as_slice(), b"data_location"].iter().any(|word| holds(&model.bytes, word)) {
+            return Err(refuse("holds references to external data, expected all weights inside the file".into()));
+        }
+        let environment = ENVIRONMENT
+            .get()
+            .ok_or_else(|| InferError::Library("ONNX Runtime was not loaded before a model was opened".into()))?;
+        let session = build(environment, model, spec).map_err(|error| refuse(format!("not loaded: {error}")))?;
+        let InputSpec { width, height, .. } = model.input;
+        let shape = match session.inputs() {
+            [input] => input.dtype().tensor_shape().map(|shape| shape.to_vec()),
+            inputs => return Err(refuse(format!("has {} inputs, expected 1", inputs.len()))),
+        };
+        let free_or = |dimension: i64, wanted: usize| dimension < 0 || dimension == wanted as i64;
+        let batch = match shape.as_deref() {
+            Some(&[batch, 3, h, w]) if free_or(h, height) && free_or(w, width) => batch,
+            other => {
+                let found = other.map_or("no tensor".into(), |shape| format!("{shape:?}"));
+                return Err(refuse(format!("input is {found}, the card expects [batch, 3, {height}, {width}]")));
+            }
+        };
+        let max_batch = if batch > 0 { batch as usize } else { spec.max_batch.max(1) };
+        if batch > 1 {
+            return Err(refuse(format!("batch is fixed to {batch}, expected free or 1")));
+        }
+        let outputs: Vec<_> = session.outputs().iter().map(|output| output.name().to_owned()).collect();
+        if outputs.len() > OUTPUTS_MAX {
+            return Err(refuse(format!("has {} outputs, expected at most {OUTPUTS_MAX}", outputs.len())));
+        }
+        let mut onnx = Onnx { session, name: model.name.clone(), input: model.input, max_batch, outputs };
+        let mut found = None;
+        let zeros = vec![0.0; model.input.slot_len()];
+        onnx.run(&zeros, 1, &mut |_, outputs| found = outputs.first().map(|output| output.shape().to_vec()))?;
+        match found {
+            Some(found) if found == expected => Ok(onnx),
+            found => Err(refuse(format!("output for one picture is {found:?}, its head expects {expected:?}"))),
+        }
     }
+}
+
+fn build(environment: &Environment, model: &Model, spec: SessionSpec) -> Result<Session, String> {
+    // The builder's own errors carry the builder, which cannot leave this thread: only their text goes on.
+    Session::builder(environment)
+        .map_err(|error| error.to_string())?
+        .with_intra_threads(spec.threads.max(1))
+        .map_err(|error| error.to_string())?
+        .with_inter_threads(1)
+        .map_err(|error| error.to_string())?
+        // Spinning threads would burn the cores that the decoders need.
+        .with_intra_op_spinning(false)
+        .map_err(|error| error.to_string())?
+        .commit_from_memory(&model.bytes)
+        .map_err(|error| error.to_string())
+}
+
+fn holds(bytes: &[u8], word: &[u8]) -> bool {
+    bytes.windows(word.len()).any(|window| window == word)
 }
 
 impl Backend for Onnx {
     fn input(&self) -> InputSpec {
-        todo!()
+        self.input
     }
 
     fn max_batch(&self) -> usize {
-        todo!()
+        self.max_batch
     }
 
     fn run(
         &mut self,
-        _slots: &[f32],
-        _n: usize,
-        _give: &mut dyn FnMut(usize, &[ArrayViewD<'_, f32>]),
+        slots: &[f32],
+        n: usize,
+        give: &mut dyn FnMut(usize, &[ArrayViewD<'_, f32>]),
     ) -> Result<(), InferError> {
-        todo!()
+        let Onnx { session, name, input, outputs: names, .. } = self;
+        let fail = |reason: String| InferError::Run { model: name.clone(), reason };
+        let shape = [n as i64, 3, input.height as i64, input.width as i64];
+        let tensor = TensorRef::from_array_view((shape, slots)).map_err(|error| fail(error.to_string()))?;
+        let outputs = session.run(ort::inputs![tensor]).map_err(|error| fail(error.to_string()))?;
+        // Shape without the batch, numbers of the whole batch.
+        let mut whole: [(&[i64], &[f32]); OUTPUTS_MAX] = [(&[], &[]); OUTPUTS_MAX];
+        for (place, name) in whole.iter_mut().zip(names.iter()) {
+            let (shape, numbers): (&Shape, &[f32]) = outputs
+                .get(name)
+                .ok_or_else(|| fail(format!("output {name} is missing")))?
+                .try_extract_tensor::<f32>()
+                .map_err(|error| fail(error.to_string()))?;
+            match shape.split_first() {
+                Some((batch, rest)) if *batch == n as i64 => *place = (rest, numbers),
+                _ => return Err(fail(format!("output {name} is {shape:?}, expected {n} in front"))),
+            }
+        }
+        for i in 0..n {
+            let views: [ArrayViewD<'_, f32>; OUTPUTS_MAX] = std::array::from_fn(|output| item(whole[output], i, n));
+            give(i, &views[..names.len()]);
+        }
+        Ok(())
     }
 }
 
+/// The numbers of item `i` of `n`. Up to four dimensions are kept inside the view, so nothing is allocated.
+fn item<'a>((shape, numbers): (&[i64], &'a [f32]), i: usize, n: usize) -> ArrayViewD<'a, f32> {
+    let mut dimensions = [0usize; 4];
+    let rank = shape.len().min(4);
+    for (to, from) in dimensions.iter_mut().zip(shape) {
+        *to = *from as usize;
+    }
+    let len = numbers.len() / n;
+    let fitting = ArrayViewD::from_shape(IxDyn(&dimensions[..rank]), &numbers[i * len..][..len]);
+    fitting.unwrap_or_else(|_| ArrayViewD::from_shape(IxDyn(&[0]), &[]).expect("an empty view fits no numbers"))
+}
+
+/// One per process: ONNX Runtime refuses a second one even after the first is gone.
+static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
+/// Held while the library is loaded, so that two tests do not do it at once.
+static LOADING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+const FILE: &str = "libonnxruntime.so";
+/// Where `scripts/setup.sh` puts the library, below the checkout.
+const INSTALLED: &str = ".local/onnxruntime/lib";
+
 /// Config, `ORT_DYLIB_PATH`, beside the executable, the set-up's folder, the system's: the first that exists.
-pub fn find_library(_spec: &RuntimeSpec) -> Result<PathBuf, InferError> {
-    todo!()
+/// A path that was asked for by name and does not exist is an error, never passed over.
+pub fn find_library(spec: &RuntimeSpec) -> Result<PathBuf, InferError> {
+    let named = spec.library.clone().map(|path| ("inference.library", path));
+    let variable = || std::env::var_os("ORT_DYLIB_PATH").map(|path| ("ORT_DYLIB_PATH", PathBuf::from(path)));
+    if let Some((who, path)) = named.or_else(variable) {
+        return if path.is_file() {
+            Ok(path)
+        } else {
+            Err(InferError::Library(format!("{who}: {}: no such file; expected {FILE}", path.display())))
+        };
+    }
+    let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned));
+    let mut places: Vec<PathBuf> = beside.into_iter().flat_map(|dir| [dir.join("lib"), dir]).collect();
+    places.push(PathBuf::from(INSTALLED));
+    places.push(Path::new(env!("CARGO_MANIFEST_DIR")).join(INSTALLED));
+    places.extend(["/usr/lib/oriel", "/usr/local/lib", "/usr/lib"].map(PathBuf::from));
+    places.iter().map(|place| place.join(FILE)).find(|path| path.is_file()).ok_or_else(|| {
+        let looked = places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ");
+        InferError::Library(format!(
+            "{FILE} (ONNX Runtime 1.22 or newer) was not found in {looked}; get it with scripts/setup.sh, or name it \
+             in the config (inference.library) or in ORT_DYLIB_PATH"
+        ))
+    })
 }
 
 /// Loads the library once per process; later calls are answered from the first one.
-pub fn load_library(_path: &Path) -> Result<(), InferError> {
-    todo!()
+pub fn load_library(path: &Path) -> Result<(), InferError> {
+    let _one_at_a_time = LOADING.lock().expect("nobody panics while loading");
+    if ENVIRONMENT.get().is_some() {
+        return Ok(());
+    }
+    let fail = |error: String| InferError::Library(format!("{}: cannot be loaded: {error}", path.display()));
+    let path = std::path::absolute(path).map_err(|error| fail(error.to_string()))?;
+    let builder = ort::environment::init_from(&path).map_err(|error| fail(error.to_string()))?;
+    let environment = builder.with_telemetry(false).build().map_err(|error| fail(error.to_string()))?;
+    let _ = ENVIRONMENT.set(environment);
+    Ok(())
 }

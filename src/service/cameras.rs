@@ -6,7 +6,7 @@ use crate::base::detection::Kind;
 use crate::base::model::Model;
 use crate::config::{Camera, Inference};
 use crate::engine::{Engine, EngineSpec, JudgeSpec, Lane, Listener};
-use crate::heads::{DecodeSpec, Decoder};
+use crate::heads::{DecodeSpec, Decoder, rows_and_columns};
 use crate::infer::{Onnx, SessionSpec, find_library, load_library};
 use crate::rules;
 use crate::track::TrackerSpec;
@@ -81,5 +81,6 @@ fn lane(model: &Model, session: SessionSpec, cameras: &[Camera]) -> anyhow::Resu
         .collect();
     let decode =
         DecodeSpec { score_min: SCORE_LOW, nms_iou: NMS_IOU, max: BOXES_MAX, all_classes: false, wanted };
-    Ok(Lane { backend: Box::new(Onnx::open(model, session)?), decoder: Decoder::new(model, decode) })
+    let expected = rows_and_columns(model.head, model.classes.len(), model.input.width, model.input.height);
+    Ok(Lane { backend: Box::new(Onnx::open(model, session, expected)?), decoder: Decoder::new(model, decode) })
 }

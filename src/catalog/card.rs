@@ -1,0 +1,259 @@
+//! One model card: what an operator writes about a model, checked and resolved.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::CatalogError;
+use crate::base::detection::Kind;
+use crate::base::id::is_id;
+use crate::base::model::{ChannelOrder, Class, FitKind, Head, InputSpec, Model};
+
+pub const FILE: &str = "model.yml";
+
+/// `models/<name>/model.yml` as it was typed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Card {
+    pub name: String,
+    /// File name of the weights, without a folder.
+    pub file: String,
+    /// Lower-case hex.
+    pub sha256: String,
+    /// Pinned address; left out where there is none.
+    #[serde(default)]
+    pub url: Option<String>,
+    pub licence: String,
+    pub origin: String,
+    input: Input,
+    head: HeadText,
+    classes: Classes,
+    /// Class label -> our kind; classes that are not named are not tracked.
+    kinds: BTreeMap<String, Kind>,
+    pub precision: String,
+    /// What was measured, and how; for people.
+    #[serde(default)]
+    pub measured: BTreeMap<String, String>,
+    #[serde(skip)]
+    pub folder: PathBuf,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    width: usize,
+    height: usize,
+    order: ChannelOrder,
+    mean: [f32; 3],
+    std: [f32; 3],
+    fit: FitText,
+    #[serde(default)]
+    pad: f32,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum FitText {
+    Stretch,
+    LetterboxTopLeft,
+    LetterboxCentre,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeadText {
+    r#type: HeadType,
+    #[serde(default)]
+    reg_max: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum HeadType {
+    Yolox,
+    NanodetPlus,
+}
+
+/// `coco80`, or the labels in the order of the model's classes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum Classes {
+    Preset(String),
+    Labels(Vec<String>),
+}
+
+impl Card {
+    pub fn read(path: &Path) -> Result<Card, CatalogError> {
+        let fail = |what: String| CatalogError(format!("{}: {what}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+        let mut card: Card = serde_saphyr::from_str(&text).map_err(|error| fail(error.to_string()))?;
+        card.folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        card.check().map_err(fail)?;
+        Ok(card)
+    }
+
+    /// `416x416`, width first.
+    pub fn size(&self) -> String {
+        format!("{}x{}", self.input.width, self.input.height)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let in_folder = self.folder.file_name().is_some_and(|folder| *folder == *self.name);
+        if !is_id(&self.name.replace('.', "_")) || !in_folder {
+            return Err(format!("name: `{}`, expected the name of its folder, [a-z0-9_.-]", self.name));
+        }
+        if self.file.is_empty() || self.file.contains(['/', '\\']) || self.file.starts_with('.') {
+            return Err(format!("file: `{}`, expected a file name without a folder", self.file));
+        }
+        if self.sha256.len() != 64 || !self.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(format!("sha256: `{}`, expected 64 lower-case hex digits", self.sha256));
+        }
+        if let Some(url) = self.url.as_ref().filter(|url| !url.starts_with("https://")) {
+            return Err(format!("url: `{url}`, expected https://"));
+        }
+        let Input { width, height, mean, std, .. } = &self.input;
+        if !(16..=4096).contains(width) || !(16..=4096).contains(height) {
+            return Err(format!("input: {width} x {height}, expected 16 to 4096 each"));
+        }
+        if !mean.iter().chain(std).all(|x| x.is_finite()) || std.contains(&0.0) {
+            return Err("input: mean and std have to be finite, std not 0".into());
+        }
+        let labels = self.labels()?;
+        if let Some(strange) = self.kinds.keys().find(|label| !labels.contains(label)) {
+            return Err(format!("kinds: `{strange}` is no class of this model"));
+        }
+        match (self.head.r#type, self.head.reg_max) {
+            (HeadType::NanodetPlus, Some(1..=32)) | (HeadType::Yolox, None) => Ok(()),
+            (HeadType::NanodetPlus, other) => Err(format!("head: reg_max is {other:?}, expected 1 to 32")),
+            (HeadType::Yolox, Some(_)) => Err("head: yolox has no reg_max".into()),
+        }
+    }
+
+    fn labels(&self) -> Result<Vec<String>, String> {
+        match &self.classes {
+            Classes::Preset(preset) if preset == "coco80" => Ok(COCO80.map(str::to_owned).to_vec()),
+            Classes::Preset(other) => Err(format!("classes: `{other}`, expected coco80 or a list of labels")),
+            Classes::Labels(labels) if (1..=1000).contains(&labels.len()) => Ok(labels.clone()),
+            Classes::Labels(labels) => Err(format!("classes: {} labels, expected 1 to 1000", labels.len())),
+        }
+    }
+
+    /// The card with its weights.
+    pub fn model(&self, bytes: Arc<[u8]>) -> Result<Model, CatalogError> {
+        let labels = self.labels().map_err(CatalogError)?;
+        let kind = |label: &String| self.kinds.get(label).copied();
+        let input = &self.input;
+        let pad = input.pad;
+        Ok(Model {
+            name: self.name.clone(),
+            sha256: self.sha256.clone(),
+            bytes,
+            input: InputSpec {
+                width: input.width,
+                height: input.height,
+                order: input.order,
+                mean: input.mean,
+                scale: input.std.map(|std| 1.0 / std),
+                fit: match input.fit {
+                    FitText::Stretch => FitKind::Stretch,
+                    FitText::LetterboxTopLeft => FitKind::LetterboxTopLeft { pad },
+                    FitText::LetterboxCentre => FitKind::LetterboxCentre { pad },
+                },
+            },
+            head: match self.head.r#type {
+                HeadType::Yolox => Head::YoloX,
+                HeadType::NanodetPlus => {
+                    Head::NanoDetPlus { reg_max: self.head.reg_max.expect("checked when the card was read") }
+                }
+            },
+            classes: labels.iter().map(|label| Class { label: label.clone(), kind: kind(label) }).collect(),
+            precision: self.precision.clone(),
+        })
+    }
+}
+
+/// Class names of the COCO detectors, in their usual order.
+const COCO80: [&str; 80] = [
+    "person",
+    "bicycle",
+    "car",
+    "motorbike",
+    "aeroplane",
+    "bus",
+    "train",
+    "truck",
+    "boat",
+    "traffic light",
+    "fire hydrant",
+    "stop sign",
+    "parking meter",
+    "bench",
+    "bird",
+    "cat",
+    "dog",
+    "horse",
+    "sheep",
+    "cow",
+    "elephant",
+    "bear",
+    "zebra",
+    "giraffe",
+    "backpack",
+    "umbrella",
+    "handbag",
+    "tie",
+    "suitcase",
+    "frisbee",
+    "skis",
+    "snowboard",
+    "sports ball",
+    "kite",
+    "baseball bat",
+    "baseball glove",
+    "skateboard",
+    "surfboard",
+    "tennis racket",
+    "bottle",
+    "wine glass",
+    "cup",
+    "fork",
+    "knife",
+    "spoon",
+    "bowl",
+    "banana",
+    "apple",
+    "sandwich",
+    "orange",
+    "broccoli",
+    "carrot",
+    "hot dog",
+    "pizza",
+    "donut",
+    "cake",
+    "chair",
+    "sofa",
+    "pottedplant",
+    "bed",
+    "diningtable",
+    "toilet",
+    "tvmonitor",
+    "laptop",
+    "mouse",
+    "remote",
+    "keyboard",
+    "cell phone",
+    "microwave",
+    "oven",
+    "toaster",
+    "sink",
+    "refrigerator",
+    "book",
+    "clock",
+    "vase",
+    "scissors",
+    "teddy bear",
+    "hair drier",
+    "toothbrush",
+];

@@ -1,0 +1,65 @@
+//! Greedy non-maximum suppression.
+
+use super::Found;
+
+/// Best first; equal scores by class and place, so that the order in which boxes came does not matter.
+pub fn sort(boxes: &mut [Found]) {
+    boxes.sort_unstable_by(|a, b| {
+        let place = |f: &Found| (f.class, f.rect.left.to_bits(), f.rect.top.to_bits(), f.rect.right.to_bits());
+        b.score.total_cmp(&a.score).then_with(|| place(a).cmp(&place(b)))
+    });
+}
+
+/// Of two boxes of one class that overlap more than `iou_max`, the lower one goes. Sorts; keeps at most `max`.
+pub fn per_class(boxes: &mut Vec<Found>, iou_max: f32, max: usize) {
+    sort(boxes);
+    let mut kept = 0;
+    for i in 0..boxes.len() {
+        if kept == max {
+            break;
+        }
+        let candidate = boxes[i];
+        let covered = boxes[..kept].iter().any(|k| k.class == candidate.class && k.rect.iou(&candidate.rect) > iou_max);
+        if !covered {
+            boxes[kept] = candidate;
+            kept += 1;
+        }
+    }
+    boxes.truncate(kept);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::base::geometry::Rect;
+
+    fn boxes() -> impl Strategy<Value = Vec<Found>> {
+        let one = (0.0f32..0.8, 0.0f32..0.8, 0.01f32..0.5, 0.01f32..0.5, 0u16..3, 0.0f32..1.0);
+        prop::collection::vec(one, 0..60).prop_map(|boxes| {
+            let found = |(x, y, w, h, class, score)| Found { rect: Rect::new(x, y, x + w, y + h), class, score };
+            boxes.into_iter().map(found).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_survivors_of_a_class_overlap(mut boxes in boxes()) {
+            per_class(&mut boxes, 0.5, 100);
+            for (i, a) in boxes.iter().enumerate() {
+                for b in &boxes[..i] {
+                    prop_assert!(a.class != b.class || a.rect.iou(&b.rect) <= 0.5);
+                }
+            }
+        }
+
+        #[test]
+        fn the_order_of_arrival_does_not_matter(mut boxes in boxes()) {
+            let mut turned: Vec<_> = boxes.iter().rev().copied().collect();
+            per_class(&mut boxes, 0.5, 20);
+            per_class(&mut turned, 0.5, 20);
+            prop_assert_eq!(boxes, turned);
+        }
+    }
+}

@@ -1,6 +1,17 @@
 //! The only module that knows GStreamer. Opens cameras and clips, hands pictures to a closure, decides nothing about them.
 //! Also the RTSP server that plays clips as cameras (demo, tests, benchmarks) and the writer of annotated clips.
 
+mod arrival;
+mod container;
+pub mod decoder;
+mod fault;
+mod picture;
+mod probe;
+pub mod simulate;
+mod source;
+mod supervise;
+mod writer;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,6 +20,16 @@ use crate::base::frame::Pixels;
 use crate::base::health::Reason;
 use crate::base::secret::Secret;
 use crate::base::time::{Captured, Pts};
+
+pub use probe::{ClipInfo, probe};
+pub use source::{Pace, Session, run_once};
+pub use supervise::run;
+pub use writer::Mp4Writer;
+
+/// Loads GStreamer; safe to call again.
+pub fn init() -> Result<(), Fault> {
+    gst::init().map_err(|error| Fault::new(Reason::StreamError, format!("GStreamer does not start: {error}")))
+}
 
 /// What to open, and how.
 #[derive(Debug, Clone)]

@@ -1,0 +1,25 @@
+//! What several tests need: where public material lies, and skips that cannot be overlooked.
+#![allow(dead_code, reason = "every test file uses its own part")]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// A public clip by file name, from `$ORIEL_CLIPS` or `../shared/clips`.
+pub fn clip(file: &str) -> Option<PathBuf> {
+    oriel::catalog::clips::candidates(file).into_iter().find(|path| path.is_file())
+}
+
+/// Tells that a test did not run, on the terminal and in the file that `make test` counts.
+pub fn skip(test: &str, why: &str) {
+    eprintln!("SKIPPED: {test}: {why}");
+    if let Some(path) = std::env::var_os("ORIEL_SKIPS") {
+        let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
+        let told = file.and_then(|mut file| writeln!(file, "SKIPPED: {test}: {why}"));
+        told.expect("the list of skips can be written");
+    }
+}
+
+/// A file or folder of the checkout.
+pub fn here(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}

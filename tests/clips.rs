@@ -46,7 +46,8 @@ fn frames(spec: &SourceSpec) -> Result<(usize, (usize, usize)), Fault> {
 #[test]
 fn every_frame_of_public_clips_arrives() {
     let clips = [
-        ("person-bicycle-car-detection.mp4", 459, (768, 432)),
+        // libav alone gives 459: its first picture lacks its reference and is counted here.
+        ("person-bicycle-car-detection.mp4", 460, (768, 432)),
         ("pets09_s2l1_view1_480x360.mp4", 795, (480, 360)),
         ("vehicle_surveillance_360p.mp4", 265, (640, 352)),
         ("bgs_video.avi", 374, (640, 360)),

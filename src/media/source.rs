@@ -2,6 +2,7 @@
 //! `supervise`.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -269,19 +270,27 @@ fn link(
 fn refuse_large(bin: &gst::Bin, pixels_max: u64, shared: &Arc<Mutex<Shared>>) -> Result<(), Fault> {
     let pad = named(bin, "decoder")?.static_pad("sink").expect("every decoder has a sink pad");
     let shared = Arc::clone(shared);
-    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
-        let Some(gst::EventView::Caps(caps)) = info.event().map(|event| event.view()) else {
-            return gst::PadProbeReturn::Ok;
-        };
-        let side = |name| caps.caps().structure(0).and_then(|s| s.get::<i32>(name).ok()).unwrap_or(0).max(0) as u64;
-        let (width, height) = (side("width"), side("height"));
-        if width * height <= pixels_max {
-            return gst::PadProbeReturn::Ok;
+    let refused = AtomicBool::new(false);
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::BUFFER, move |_, info| {
+        if info.buffer().is_some() {
+            if !refused.load(Relaxed) {
+                return gst::PadProbeReturn::Ok;
+            }
+            drop(info.data.take());
+            return gst::PadProbeReturn::Handled;
         }
-        let detail = format!("pictures are {width} x {height}, expected at most {pixels_max} pixels (source.pixels_max)");
-        let mut shared = shared.lock().expect("held for a move only");
-        shared.fault.get_or_insert(Fault::new(Reason::TooLarge, detail));
-        gst::PadProbeReturn::Drop
+        if let Some(gst::EventView::Caps(caps)) = info.event().map(|event| event.view()) {
+            let side = |name| caps.caps().structure(0).and_then(|s| s.get::<i32>(name).ok()).unwrap_or(0).max(0) as u64;
+            let (width, height) = (side("width"), side("height"));
+            if width * height > pixels_max {
+                refused.store(true, Relaxed);
+                let detail =
+                    format!("pictures are {width} x {height}, expected at most {pixels_max} pixels (source.pixels_max)");
+                let mut shared = shared.lock().expect("held for a move only");
+                shared.fault.get_or_insert(Fault::new(Reason::TooLarge, detail));
+            }
+        }
+        gst::PadProbeReturn::Ok
     });
     Ok(())
 }
@@ -313,6 +322,10 @@ fn receive(
             info = Some((caps.to_owned(), new));
         }
         let (_, info) = info.as_ref().expect("set in the lines above");
+        // A stream that is joined in the middle of a group of pictures begins with grey: wait for the first whole one.
+        if clock.last.is_none() && buffer.flags().contains(gst::BufferFlags::CORRUPTED) {
+            return Ok(gst::FlowSuccess::Ok);
+        }
         let (pts, captured) = clock.time(&buffer);
         // A buffer that cannot be mapped is a decoder's fault of one picture, not of the stream.
         let Some(pixels) = Decoded::map(buffer, info) else { return Ok(gst::FlowSuccess::Ok) };

@@ -134,17 +134,18 @@ impl Desk<'_> {
             check_id(&prefix, &at.place, self.problems);
         }
         let (broker, user, password) = match &raw.url {
-            Some(url) if url.value != "embedded" => self.external(raw, url)?,
-            _ => self.embedded(raw)?,
-        };
+            Some(url) if url.value != "embedded" => self.external(raw, url),
+            _ => self.embedded(raw),
+        }
+        .map_or((None, None, None), |(broker, user, password)| (Some(broker), user, password));
         let ca = raw.ca.as_ref().and_then(|path| {
-            if !matches!(broker, BrokerChoice::External { tls: true, .. }) {
+            if matches!(broker, Some(BrokerChoice::Embedded(_) | BrokerChoice::External { tls: false, .. })) {
                 self.tell(&path.place, "only a broker with TLS (`mqtts://`) has a certificate to check");
             }
             self.existing_file(path, "the certificate file")
         });
         let protocol = raw.protocol.as_ref().map_or(Protocol::default(), |at| at.value);
-        Some(Mqtt { broker, user, password, ca, protocol, prefix })
+        Some(Mqtt { broker: broker?, user, password, ca, protocol, prefix })
     }
 
     fn embedded(&self, raw: &raw::Mqtt) -> Option<(BrokerChoice, Option<String>, Option<Secret>)> {

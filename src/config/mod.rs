@@ -1,7 +1,12 @@
 //! `oriel.yml` into a checked `Config`: what was typed is `raw`, what the service is built from is here, units in types.
 //! All errors at once, each with file and line.
 
-use std::path::PathBuf;
+mod places;
+mod raw;
+mod resolve;
+mod url;
+
+use std::path::{Path, PathBuf};
 
 use crate::base::detection::Kind;
 use crate::base::geometry::{Line, Polygon};
@@ -10,6 +15,53 @@ use crate::base::secret::Secret;
 use crate::infer::RuntimeSpec;
 use crate::media::SourceSpec;
 use crate::rules::NamedRule;
+
+pub use places::Problem;
+
+/// What the config is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want<'a> {
+    /// The service, or its check: everything it names must be there.
+    Run,
+    /// One camera with a clip in the place of its source: `Config::cameras` holds that camera alone. No source, no password
+    /// and no other camera's model is looked for. Without a camera, the config must have just one.
+    Replay { camera: Option<&'a str> },
+}
+
+/// Finds a model by name in these folders; the error is for people.
+pub type FindModel<'a> = &'a dyn Fn(&[PathBuf], &str) -> Result<Model, String>;
+
+/// Reads and checks a config file. Everything that is wrong comes at once, in the order of the file.
+pub fn load(path: &Path, want: Want<'_>) -> Result<Config, Vec<Problem>> {
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let message = format!("cannot be read: {error}");
+        vec![Problem { file: file.clone(), line: 0, path: String::new(), message }]
+    })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    load_str(&text, &file, folder, want, &|folders, name| {
+        let catalog = crate::catalog::Catalog { folders: folders.to_vec() };
+        catalog.load(name).map_err(|error| error.to_string())
+    })
+}
+
+/// As `load`, of a text: `file` is its name in messages, `folder` is where its relative paths start.
+pub fn load_str(
+    text: &str,
+    file: &str,
+    folder: &Path,
+    want: Want<'_>,
+    find_model: FindModel<'_>,
+) -> Result<Config, Vec<Problem>> {
+    let tree = places::parse(text, file).map_err(|problem| vec![problem])?;
+    resolve::config(&tree, file, folder, want, find_model)
+}
+
+/// JSON Schema of the config file.
+pub fn schema_json() -> String {
+    let schema = schemars::schema_for!(raw::Root);
+    serde_json::to_string_pretty(&schema).expect("a schema is plain JSON")
+}
 
 #[derive(Debug, Clone)]
 pub struct Config {

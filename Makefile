@@ -1,0 +1,29 @@
+# `make demo` and `make test` work on a fresh Debian 12 or Ubuntu 24.04 with git, make and a Rust toolchain.
+
+# rustup's own place, for shells that have not read its profile yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+.PHONY: demo test bench setup clean-data
+
+# Two simulated cameras, events as they arrive. `make demo DURATION=30` ends by itself.
+# The dev profile: our own code is optimised in it too (Cargo.toml), and it builds several times sooner from nothing than
+# release, whose extra optimisation of other crates two cameras do not need.
+demo: setup
+	cargo build
+	./target/debug/oriel demo $(if $(DURATION),--duration $(DURATION))
+
+# Everything that CI runs.
+test: setup
+	@scripts/test.sh
+
+# Kernels and the whole pipeline; numbers of a quiet machine only.
+bench: setup
+	cargo bench
+
+# System packages and libonnxruntime; does nothing where all is there.
+setup:
+	@scripts/setup.sh
+
+# Ledger and snapshots of `oriel run` and `oriel demo` in this folder.
+clean-data:
+	rm -rf data

@@ -1,0 +1,480 @@
+//! `oriel.yml` as it may be typed: every key with its text, bounds and default, once. The schema, the reader and the
+//! defaults all come from here.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::places::{At, Hidden, NamedMap, Node, Place, Problems, Read, Value};
+use super::places::{entries, quoted, read_key, read_numbers, unknown_key};
+use super::{CameraKind, Protocol};
+use crate::base::detection::Kind;
+use crate::base::event::Direction;
+use crate::base::geometry::Anchor;
+use crate::media::{Decode, Transport};
+
+/// A struct of keys: `name: type in bounds = default`. Makes the struct, its schema, its reader (which tells unknown keys,
+/// keys given twice, wrong types and numbers out of bounds, all of them) and, for each key with a default, a function
+/// of the key's name that gives the value or the default.
+macro_rules! keys {
+    ($(#[doc = $doc:literal])* $name:ident {
+        $($(#[$attribute:meta])* $key:ident: $type:ty $(, in $low:literal to $high:literal)? $(, default $default:literal)?;)*
+    }) => {
+        $(#[doc = $doc])*
+        #[derive(JsonSchema)]
+        #[schemars(deny_unknown_fields)]
+        pub struct $name {
+            $(
+                $(#[$attribute])*
+                $(#[schemars(range(min = $low, max = $high))])?
+                $(#[schemars(extend("default" = $default))])?
+                pub $key: Option<At<$type>>,
+            )*
+        }
+
+        impl $name {
+            const KEYS: &'static [&'static str] = &[$(bare(stringify!($key))),*];
+
+            $($(
+                pub fn $key(&self) -> $type {
+                    self.$key.as_ref().map_or_else(|| <$type>::from($default), |at| at.value.clone())
+                }
+            )?)*
+        }
+
+        impl Read for $name {
+            fn read(node: &Node, place: &Place, problems: &Problems) -> Option<$name> {
+                let mut read = $name { $($key: None),* };
+                for (key, place, node) in entries(node, place, problems)? {
+                    match key {
+                        $(key if key == bare(stringify!($key)) => {
+                            read.$key = read_key(node, &place, problems);
+                            $(if let Some(at) = &read.$key {
+                                within(at.value as f64, $low as f64, $high as f64, &place, problems);
+                            })?
+                        })*
+                        _ => unknown_key(key, $name::KEYS, &place, problems),
+                    }
+                }
+                Some(read)
+            }
+        }
+    };
+}
+
+/// `r#in` is the key `in`.
+const fn bare(ident: &'static str) -> &'static str {
+    match ident.as_bytes() {
+        [b'r', b'#', rest @ ..] => match std::str::from_utf8(rest) {
+            Ok(rest) => rest,
+            Err(_) => ident,
+        },
+        _ => ident,
+    }
+}
+
+fn within(value: f64, low: f64, high: f64, place: &Place, problems: &Problems) {
+    if !(low..=high).contains(&value) {
+        problems.tell(place, format!("expected a number from {low} to {high}, got {value}"));
+    }
+}
+
+/// An enum that is one word in the file.
+macro_rules! words {
+    ($type:ty: $($word:literal => $value:path),+ $(,)?) => {
+        impl Read for $type {
+            fn read(node: &Node, place: &Place, problems: &Problems) -> Option<$type> {
+                match String::read(node, place, problems)?.as_str() {
+                    $($word => Some($value),)+
+                    other => {
+                        problems.tell(place, format!("expected one of {}, got {}", [$($word),+].join(", "), quoted(other)));
+                        None
+                    }
+                }
+            }
+        }
+    };
+    (schema $type:ty: $($word:literal => $value:path),+ $(,)?) => {
+        words!($type: $($word => $value),+);
+
+        impl JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "enum": [$($word),+] })
+            }
+        }
+    };
+}
+
+keys! {
+    /// oriel.yml: one box, its broker, its models and its cameras.
+    Root {
+        /// Version of this file's form.
+        #[schemars(extend("const" = 1), required)]
+        version: u64;
+        /// Id of this box: first topic level after the prefix, part of every event's source.
+        #[schemars(required)]
+        node: String;
+        /// Folder of the ledger and of snapshots, relative to the folder the service is started in.
+        data: String, default "data";
+        /// The broker: `embedded`, a URL `mqtt://[user[:password]@]host[:port]` (or `mqtts://`), or a map.
+        mqtt: OrText<Mqtt>;
+        /// Folders with model cards (`<folder>/<name>/model.yml`), searched in this order.
+        #[schemars(extend("default" = ["models"]))]
+        models: Vec<At<String>>;
+        /// How models are run.
+        inference: Inference;
+        /// Cameras by id.
+        #[schemars(required)]
+        cameras: NamedMap<Camera>;
+    }
+}
+
+keys! {
+    /// The connection to the MQTT broker.
+    Mqtt {
+        /// `embedded` (our own broker, in this process), `mqtt://host[:port]`, or `mqtts://host[:port]` with TLS.
+        #[schemars(extend("default" = "embedded"))]
+        url: String;
+        /// Address the embedded broker listens on. It knows neither users nor TLS: keep it on loopback.
+        listen: String, default "127.0.0.1:1883";
+        /// User name at the broker.
+        user: String;
+        /// Password at the broker; better kept out of this file with `password_file` or `password_env`.
+        password: Hidden;
+        /// File that holds the password and nothing else.
+        password_file: String;
+        /// Environment variable that holds the password.
+        password_env: String;
+        /// PEM file of the authority that signed the broker's certificate; without it the system's authorities count.
+        ca: String;
+        /// MQTT version spoken.
+        #[schemars(extend("default" = "5"))]
+        protocol: Protocol;
+        /// First level of every topic.
+        prefix: String, default "oriel";
+    }
+}
+
+keys! {
+    /// How models are run: `workers` sessions of `threads` threads, each taking up to `max_batch` pictures a turn.
+    Inference {
+        /// Sessions that run side by side; without it one for each core.
+        workers: u64, in 1 to 256;
+        /// Threads of one session.
+        threads: u64, in 1 to 64, default 1u64;
+        /// Pictures, of whichever cameras have a fresh one, that a session takes at once.
+        max_batch: u64, in 1 to 64, default 2u64;
+        /// libonnxruntime.so; without it the usual places are searched.
+        library: String;
+    }
+}
+
+keys! {
+    /// One camera.
+    Camera {
+        /// `gate`: people and vehicles at an entrance. `facade`: a wall of windows, things that fall.
+        #[schemars(required)]
+        kind: CameraKind;
+        /// false keeps the camera in the file and out of work.
+        enabled: bool, default true;
+        /// `rtsp://` or `rtsps://` URL, path of a clip, or a map.
+        source: OrText<Source>;
+        /// Name of a model card. A gate camera needs one.
+        model: String;
+        /// Kinds that are tracked; without it person, two_wheeler, car, truck_bus and animal, as far as the model sees them.
+        kinds: Vec<At<Kind>>;
+        /// Detections below start no track.
+        score_min: f64, in 0.0 to 1.0, default 0.4;
+        /// Point of a box that stands for the subject: bottom_centre (feet, wheels) or centre.
+        #[schemars(extend("default" = "bottom_centre"))]
+        anchor: Anchor;
+        /// Lines by id.
+        lines: NamedMap<Line>;
+        /// Zones by id.
+        zones: NamedMap<Zone>;
+        /// Rules by id.
+        rules: NamedMap<Rule>;
+        /// What a facade camera watches.
+        facade: Facade;
+        /// A JPEG with each event.
+        snapshots: bool, default true;
+    }
+}
+
+keys! {
+    /// Where a camera's pictures come from.
+    Source {
+        /// `rtsp://` or `rtsps://` URL, or path of a clip.
+        #[schemars(required)]
+        url: String;
+        /// RTSP over TCP or UDP.
+        #[schemars(extend("default" = "tcp"))]
+        transport: Transport;
+        /// User name at the camera.
+        user: String;
+        /// Password at the camera; better kept out of this file with `password_file` or `password_env`.
+        password: Hidden;
+        /// File that holds the password and nothing else.
+        password_file: String;
+        /// Environment variable that holds the password.
+        password_env: String;
+        /// Decoder; auto takes the first that is installed, hardware before software.
+        #[schemars(extend("default" = "auto"))]
+        decode: Decode;
+        /// Jitter buffer of a live source, milliseconds.
+        latency_ms: u64, in 0 to 10000, default 150u64;
+        /// Longest time from the first packet out to the first picture in, seconds.
+        connect_s: f64, in 1 to 120, default 10.0;
+        /// Longest time without a picture on a running source before it is connected anew, seconds.
+        stall_s: f64, in 1 to 120, default 10.0;
+        /// Pictures with more pixels are refused before they reach the decoder.
+        pixels_max: u64, in 4096 to 67108864, default 8912896u64;
+    }
+}
+
+keys! {
+    /// A line from `a` to `b`, in fractions of the picture; (0, 0) is its top left corner.
+    Line {
+        /// Start.
+        #[schemars(required)]
+        a: Spot;
+        /// End.
+        #[schemars(required)]
+        b: Spot;
+        /// Which way counts as `in`, for somebody who looks along the line from `a` to `b`.
+        #[schemars(extend("default" = "left_to_right"))]
+        r#in: Way;
+    }
+}
+
+keys! {
+    /// An area, in fractions of the picture.
+    Zone {
+        /// Three corners or more, in order; no edge may cross another.
+        #[schemars(required)]
+        polygon: Spots;
+    }
+}
+
+keys! {
+    /// What makes an event.
+    Rule {
+        /// `gate.crossing` needs `line`; `zone.intrusion` and `zone.loitering` need `zone`.
+        #[schemars(required)]
+        r#type: RuleType;
+        /// Id of a line of this camera.
+        line: String;
+        /// Id of a zone of this camera.
+        zone: String;
+        /// Kinds the rule looks at; without it the kinds the camera tracks.
+        kinds: Vec<At<Kind>>;
+        /// Seconds in the zone before it counts. 0 if absent for intrusion; loitering needs it.
+        seconds: f64, in 0 to 86400;
+        /// As the camera's `anchor`, which it replaces for this rule.
+        anchor: Anchor;
+    }
+}
+
+keys! {
+    /// What a facade camera watches. Checked; falling-object analytics are not in this version.
+    Facade {
+        /// The part of the picture where falls are looked for.
+        detect: Spots;
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleType {
+    Crossing,
+    Intrusion,
+    Loitering,
+}
+
+/// Direction of a way from a line's left to its right.
+#[derive(Debug, Clone, Copy)]
+pub struct Way(pub Direction);
+
+impl Way {
+    const LEFT_TO_RIGHT: Way = Way(Direction::In);
+    const RIGHT_TO_LEFT: Way = Way(Direction::Out);
+}
+
+impl RuleType {
+    pub fn word(self) -> &'static str {
+        match self {
+            RuleType::Crossing => "gate.crossing",
+            RuleType::Intrusion => "zone.intrusion",
+            RuleType::Loitering => "zone.loitering",
+        }
+    }
+}
+
+words! { schema CameraKind: "gate" => CameraKind::Gate, "facade" => CameraKind::Facade }
+words! { schema Protocol: "5" => Protocol::V5, "3.1.1" => Protocol::V311 }
+words! { schema Transport: "tcp" => Transport::Tcp, "udp" => Transport::Udp }
+words! { schema Decode:
+    "auto" => Decode::Auto, "software" => Decode::Software, "vaapi" => Decode::Vaapi, "nvidia" => Decode::Nvidia,
+    "v4l2" => Decode::V4l2, "rockchip" => Decode::Rockchip,
+}
+words! { schema Way: "left_to_right" => Way::LEFT_TO_RIGHT, "right_to_left" => Way::RIGHT_TO_LEFT }
+words! { schema RuleType:
+    "gate.crossing" => RuleType::Crossing, "zone.intrusion" => RuleType::Intrusion,
+    "zone.loitering" => RuleType::Loitering,
+}
+words! { Anchor: "bottom_centre" => Anchor::BottomCentre, "centre" => Anchor::Centre }
+words! { Kind:
+    "person" => Kind::Person, "two_wheeler" => Kind::TwoWheeler, "car" => Kind::Car, "truck_bus" => Kind::TruckBus,
+    "animal" => Kind::Animal, "bird" => Kind::Bird, "object" => Kind::Object,
+}
+
+/// A map, or its most used key alone as text.
+pub struct OrText<T>(pub T);
+
+pub trait FromText {
+    fn from_text(text: At<String>) -> Self;
+}
+
+impl FromText for Mqtt {
+    fn from_text(url: At<String>) -> Mqtt {
+        let mut mqtt = Mqtt::nothing();
+        mqtt.url = Some(url);
+        mqtt
+    }
+}
+
+impl FromText for Source {
+    fn from_text(url: At<String>) -> Source {
+        Source { url: Some(url), ..Source::nothing() }
+    }
+}
+
+impl Mqtt {
+    pub fn nothing() -> Mqtt {
+        Mqtt {
+            url: None,
+            listen: None,
+            user: None,
+            password: None,
+            password_file: None,
+            password_env: None,
+            ca: None,
+            protocol: None,
+            prefix: None,
+        }
+    }
+}
+
+impl Source {
+    pub fn nothing() -> Source {
+        Source {
+            url: None,
+            transport: None,
+            user: None,
+            password: None,
+            password_file: None,
+            password_env: None,
+            decode: None,
+            latency_ms: None,
+            connect_s: None,
+            stall_s: None,
+            pixels_max: None,
+        }
+    }
+}
+
+impl<T: Read + FromText> Read for OrText<T> {
+    fn read(node: &Node, place: &Place, problems: &Problems) -> Option<OrText<T>> {
+        match node.value() {
+            Value::Map(_) => T::read(node, place, problems).map(OrText),
+            _ => {
+                let value = String::read(node, place, problems)?;
+                Some(OrText(T::from_text(At { value, place: place.clone() })))
+            }
+        }
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for OrText<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}OrText", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let map = generator.subschema_for::<T>();
+        json_schema!({ "anyOf": [{ "type": "string" }, map] })
+    }
+}
+
+/// One point: `[x, y]` or `"x,y"`.
+#[derive(Debug, Clone)]
+pub struct Spot(pub [f64; 2]);
+
+/// Some points: `[[x, y], ...]` or `"x,y,x,y,..."`.
+#[derive(Debug, Clone)]
+pub struct Spots(pub Vec<[f64; 2]>);
+
+impl Read for Spot {
+    fn read(node: &Node, place: &Place, problems: &Problems) -> Option<Spot> {
+        match read_numbers(node, place, problems)?.as_slice() {
+            [point] => Some(Spot(*point)),
+            points => {
+                problems.tell(place, format!("expected one point as [x, y], got {}", points.len()));
+                None
+            }
+        }
+    }
+}
+
+impl Read for Spots {
+    fn read(node: &Node, place: &Place, problems: &Problems) -> Option<Spots> {
+        read_numbers(node, place, problems).map(Spots)
+    }
+}
+
+impl JsonSchema for Spot {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Point".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "array", "items": { "type": "number", "minimum": 0, "maximum": 1 }, "minItems": 2, "maxItems": 2 },
+            { "type": "string", "description": "x,y" },
+        ] })
+    }
+}
+
+impl JsonSchema for Spots {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Points".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let point = Spot::json_schema(generator);
+        let pair = point.get("anyOf").and_then(|forms| forms.get(0)).cloned();
+        json_schema!({ "anyOf": [
+            { "type": "array", "items": pair, "minItems": 3 },
+            { "type": "string", "description": "x,y,x,y,..." },
+        ] })
+    }
+}

@@ -1,0 +1,669 @@
+//! What was typed into what the service is built from: names looked up, paths found, geometry checked, credentials
+//! taken out of URLs. Goes on after each mistake.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::places::{At, NamedMap, Node, Place, Problem, Problems, Read, check_id, nearest, quoted};
+use super::raw::{self, OrText, RuleType};
+use super::{BrokerChoice, Camera, CameraKind, Config, FindModel, Inference, Mqtt, Protocol, Want, url};
+use crate::base::detection::Kind;
+use crate::base::event::Direction;
+use crate::base::geometry::{Anchor, Line, Point, Polygon};
+use crate::base::model::Model;
+use crate::base::secret::Secret;
+use crate::infer::RuntimeSpec;
+use crate::media::{Origin, SourceSpec};
+use crate::rules::line::CrossingSpec;
+use crate::rules::zone::{IntrusionSpec, LoiteringSpec};
+use crate::rules::{NamedRule, RuleSpec};
+
+/// Tracked where the config names no kinds: who and what comes through a gate. Birds and things only on request.
+const USUAL_KINDS: [Kind; 5] = [Kind::Person, Kind::TwoWheeler, Kind::Car, Kind::TruckBus, Kind::Animal];
+
+pub fn config(
+    tree: &Node,
+    file: &str,
+    folder: &Path,
+    want: Want<'_>,
+    find_model: FindModel<'_>,
+) -> Result<Config, Vec<Problem>> {
+    let problems = Problems::of(file);
+    let top = Place { line: tree.line(), path: String::new() };
+    let config = raw::Root::read(tree, &top, &problems).and_then(|root| {
+        let desk = Desk { problems: &problems, folder, want, find_model, models: Default::default() };
+        desk.root(&root, &top)
+    });
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(problems.sorted()),
+    }
+}
+
+/// What is at hand while one file is resolved.
+struct Desk<'a> {
+    problems: &'a Problems,
+    folder: &'a Path,
+    want: Want<'a>,
+    find_model: FindModel<'a>,
+    /// Each model is loaded once, however many cameras use it.
+    models: std::cell::RefCell<HashMap<String, Result<Model, String>>>,
+}
+
+impl Desk<'_> {
+    fn tell(&self, place: &Place, message: impl Into<String>) {
+        self.problems.tell(place, message);
+    }
+
+    /// The value of a key that must be there.
+    fn needed<'v, T>(&self, value: &'v Option<At<T>>, key: &str, place: &Place, expected: &str) -> Option<&'v At<T>> {
+        let inside = place.child(key, place.line);
+        if value.is_none() && !self.problems.blames(&inside.path) {
+            self.tell(place, format!("`{key}` is missing: {expected}"));
+        }
+        value.as_ref()
+    }
+
+    fn root(&self, root: &raw::Root, top: &Place) -> Option<Config> {
+        if let Some(version) = self.needed(&root.version, "version", top, "write `version: 1`")
+            && version.value != 1
+        {
+            self.tell(&version.place, format!("this oriel reads version 1, got {}", version.value));
+        }
+        let node = self.needed(&root.node, "node", top, "an id for this box, such as `node: box-1`");
+        if let Some(node) = node {
+            check_id(&node.value, &node.place, self.problems);
+        }
+        let mqtt = self.mqtt(root.mqtt.as_ref());
+        let folders = match &root.models {
+            Some(models) => models.value.iter().map(|folder| self.placed(&folder.value)).collect(),
+            None => vec![self.placed("models")],
+        };
+        let inference = self.inference(root.inference.as_ref());
+        let cameras = self.needed(&root.cameras, "cameras", top, "at least one camera");
+        let cameras = cameras.map(|cameras| self.cameras(cameras, &folders)).unwrap_or_default();
+        Some(Config {
+            node: node.map(|node| node.value.clone()).unwrap_or_default(),
+            data: PathBuf::from(root.data()),
+            mqtt: mqtt?,
+            inference: inference?,
+            cameras,
+        })
+    }
+
+    /// Relative to the config's folder if it is there, else as it is.
+    fn placed(&self, path: &str) -> PathBuf {
+        let beside = self.folder.join(path);
+        if beside.exists() { beside } else { PathBuf::from(path) }
+    }
+
+    fn existing_file(&self, path: &At<String>, what: &str) -> Option<PathBuf> {
+        let found = self.placed(&path.value);
+        if found.is_file() {
+            return Some(found);
+        }
+        let why = if found.is_dir() { "is a folder" } else { "is not there" };
+        let shown = quoted(&path.value);
+        self.tell(
+            &path.place,
+            format!("{what} {shown} {why}; a relative path starts at this file's folder, else at the working folder"),
+        );
+        None
+    }
+
+    fn inference(&self, raw: Option<&At<raw::Inference>>) -> Option<Inference> {
+        let raw = raw.map(|at| &at.value);
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        let nothing = raw::Inference { workers: None, threads: None, max_batch: None, library: None };
+        let raw = raw.unwrap_or(&nothing);
+        let library = raw.library.as_ref().and_then(|path| self.existing_file(path, "the library"));
+        Some(Inference {
+            workers: raw.workers.as_ref().map_or(cores, |workers| workers.value as usize),
+            threads: raw.threads() as usize,
+            max_batch: raw.max_batch() as usize,
+            runtime: RuntimeSpec { library },
+        })
+    }
+
+    fn mqtt(&self, raw: Option<&At<OrText<raw::Mqtt>>>) -> Option<Mqtt> {
+        let nothing = raw::Mqtt::nothing();
+        let raw = raw.map_or(&nothing, |at| &at.value.0);
+        let prefix = raw.prefix();
+        if let Some(at) = &raw.prefix {
+            check_id(&prefix, &at.place, self.problems);
+        }
+        let (broker, user, password) = match &raw.url {
+            Some(url) if url.value != "embedded" => self.external(raw, url),
+            _ => self.embedded(raw),
+        }
+        .map_or((None, None, None), |(broker, user, password)| (Some(broker), user, password));
+        let ca = raw.ca.as_ref().and_then(|path| {
+            if matches!(broker, Some(BrokerChoice::Embedded(_) | BrokerChoice::External { tls: false, .. })) {
+                self.tell(&path.place, "only a broker with TLS (`mqtts://`) has a certificate to check");
+            }
+            self.existing_file(path, "the certificate file")
+        });
+        let protocol = raw.protocol.as_ref().map_or(Protocol::default(), |at| at.value);
+        Some(Mqtt { broker: broker?, user, password, ca, protocol, prefix })
+    }
+
+    fn embedded(&self, raw: &raw::Mqtt) -> Option<(BrokerChoice, Option<String>, Option<Secret>)> {
+        let places = [
+            raw.user.as_ref().map(|at| &at.place),
+            raw.password.as_ref().map(|at| &at.place),
+            raw.password_file.as_ref().map(|at| &at.place),
+            raw.password_env.as_ref().map(|at| &at.place),
+        ];
+        for place in places.into_iter().flatten() {
+            self.tell(place, "the embedded broker knows no users; name a broker with `url: mqtt://host`");
+        }
+        let text = raw.listen();
+        let Ok(address) = text.parse() else {
+            let place = raw.listen.as_ref().map(|at| at.place.clone()).unwrap_or_default();
+            self.tell(&place, format!("expected an address and a port, such as 127.0.0.1:1883, got {}", quoted(&text)));
+            return None;
+        };
+        Some((BrokerChoice::Embedded(address), None, None))
+    }
+
+    fn external(&self, raw: &raw::Mqtt, at: &At<String>) -> Option<(BrokerChoice, Option<String>, Option<Secret>)> {
+        let expected = "expected `embedded`, `mqtt://host[:port]` or `mqtts://host[:port]`";
+        let wrong = |why: &str| {
+            self.tell(&at.place, format!("{expected}, got {}: {why}", quoted(&at.value)));
+            None
+        };
+        if !at.value.contains("://") {
+            self.tell(&at.place, format!("{expected}, got {}", quoted(&at.value)));
+            return None;
+        }
+        let url = match url::split(&at.value) {
+            Ok(url) => url,
+            Err(why) => return wrong(&why),
+        };
+        let tls = match url.scheme.as_str() {
+            "mqtt" => false,
+            "mqtts" => true,
+            _ => return wrong("another scheme"),
+        };
+        if !url.rest.is_empty() && url.rest != "/" {
+            return wrong("nothing may follow host and port");
+        }
+        if let Some(listen) = &raw.listen {
+            self.tell(&listen.place, "only the embedded broker listens; with another broker leave this out");
+        }
+        let (user, password) = self.credentials(&Credentials {
+            url: &url,
+            url_place: &at.place,
+            user: &raw.user,
+            password: &raw.password,
+            password_file: &raw.password_file,
+            password_env: &raw.password_env,
+        });
+        let port = url.port.unwrap_or(if tls { 8883 } else { 1883 });
+        Some((BrokerChoice::External { host: url.host, port, tls }, user, password))
+    }
+
+    fn credentials(&self, given: &Credentials<'_>) -> (Option<String>, Option<Secret>) {
+        let one_of = "give the password once: in the URL, or as one of `password`, `password_file`, `password_env`";
+        let user = match (&given.url.user, given.user) {
+            (Some(_), Some(key)) => {
+                self.tell(&key.place, "the URL names a user too; give one");
+                None
+            }
+            (Some(user), None) => Some(user.clone()),
+            (None, key) => key.as_ref().map(|at| at.value.clone()),
+        };
+        let mut passwords: Vec<(&Place, Option<Secret>)> = Vec::new();
+        if let Some(secret) = &given.url.password {
+            passwords.push((given.url_place, Some(secret.clone())));
+        }
+        if let Some(at) = given.password {
+            passwords.push((&at.place, Some(at.value.0.clone())));
+        }
+        if let Some(at) = given.password_file {
+            passwords.push((&at.place, self.password_in_file(at)));
+        }
+        if let Some(at) = given.password_env {
+            passwords.push((&at.place, self.password_in_env(at)));
+        }
+        for (place, _) in passwords.iter().skip(1) {
+            self.tell(place, one_of);
+        }
+        let first = passwords.first();
+        if let (Some((place, _)), None) = (first, &user)
+            && given.url.user.is_none()
+        {
+            self.tell(place, "a password needs a `user`");
+        }
+        let password = passwords.into_iter().next().and_then(|(_, secret)| secret);
+        (user, password)
+    }
+
+    fn password_in_file(&self, at: &At<String>) -> Option<Secret> {
+        if self.want != Want::Run {
+            return None;
+        }
+        let path = self.existing_file(at, "the password file")?;
+        match std::fs::read_to_string(path) {
+            Ok(text) if !text.trim_end_matches(['\r', '\n']).is_empty() => {
+                return Some(Secret::new(text.trim_end_matches(['\r', '\n'])));
+            }
+            Ok(_) => self.tell(&at.place, "the password file is empty"),
+            Err(error) => self.tell(&at.place, format!("the password file cannot be read: {error}")),
+        }
+        None
+    }
+
+    fn password_in_env(&self, at: &At<String>) -> Option<Secret> {
+        if self.want != Want::Run {
+            return None;
+        }
+        match std::env::var(&at.value) {
+            Ok(text) if !text.is_empty() => Some(Secret::new(text)),
+            _ => {
+                self.tell(&at.place, format!("the environment variable {} is not set, or empty", quoted(&at.value)));
+                None
+            }
+        }
+    }
+
+    fn cameras(&self, cameras: &At<NamedMap<raw::Camera>>, folders: &[PathBuf]) -> Vec<Camera> {
+        let names: Vec<&str> = cameras.value.0.iter().map(|(id, _)| id.as_str()).collect();
+        if names.is_empty() && !self.problems.blames(&cameras.place.path) {
+            self.tell(&cameras.place, "at least one camera is expected");
+        }
+        let chosen = match self.want {
+            Want::Run => None,
+            Want::Replay { camera: Some(id) } => {
+                if !names.contains(&id) {
+                    self.tell(
+                        &cameras.place,
+                        format!("there is no camera {}; there is {}", quoted(id), names.join(", ")),
+                    );
+                }
+                Some(id)
+            }
+            Want::Replay { camera: None } => {
+                if names.len() > 1 {
+                    let message = format!("replay takes one camera; choose with --camera: {}", names.join(", "));
+                    self.tell(&cameras.place, message);
+                }
+                names.first().copied()
+            }
+        };
+        let resolved = cameras.value.0.iter().filter_map(|(id, camera)| {
+            let serving = chosen.is_none_or(|chosen| chosen == id);
+            self.camera(id, camera, folders, serving).filter(|_| serving)
+        });
+        resolved.collect()
+    }
+
+    /// `serving`: this camera will be worked with, so its model is needed.
+    fn camera(&self, id: &str, at: &At<raw::Camera>, folders: &[PathBuf], serving: bool) -> Option<Camera> {
+        let (raw, place) = (&at.value, &at.place);
+        let kind = self.needed(&raw.kind, "kind", place, "gate or facade").map(|at| at.value);
+        let source = self.source(raw, place);
+        let anchor = raw.anchor.as_ref().map(|at| at.value).unwrap_or_default();
+
+        if kind == Some(CameraKind::Gate) {
+            self.needed(&raw.model, "model", place, "a gate camera needs a model");
+        }
+        let has_rules = raw.rules.as_ref().is_some_and(|rules| !rules.value.0.is_empty());
+        if kind == Some(CameraKind::Facade) && has_rules {
+            self.needed(&raw.model, "model", place, "rules need a model that finds their subjects");
+        }
+        if let (Some(facade), Some(CameraKind::Gate)) = (&raw.facade, kind) {
+            self.tell(&facade.place, "only a camera of kind facade has a facade");
+        }
+        let model = raw.model.as_ref().filter(|_| serving).and_then(|name| self.model(name, folders));
+        let seen: Option<Vec<Kind>> = model.as_ref().map(kinds_of);
+        let kinds = self.kinds(raw.kinds.as_ref(), seen.as_deref(), &raw.model);
+
+        let lines: Vec<(String, Line)> = named(&raw.lines, |line| self.line(line));
+        let zones: Vec<(String, Polygon)> = named(&raw.zones, |zone| {
+            let polygon = self.needed(&zone.value.polygon, "polygon", &zone.place, "three corners or more")?;
+            self.polygon(polygon)
+        });
+        if let Some(detect) = raw.facade.as_ref().and_then(|facade| facade.value.detect.as_ref()) {
+            self.polygon(detect);
+        }
+        let scope = Scope { lines: &lines, zones: &zones, kinds: &kinds, seen: seen.as_deref(), anchor };
+        let rules = named(&raw.rules, |rule| self.rule(rule, raw, place, &scope))
+            .into_iter()
+            .map(|(id, (kinds, spec))| NamedRule { id, kinds, spec })
+            .collect();
+        Some(Camera {
+            id: id.to_string(),
+            kind: kind?,
+            enabled: raw.enabled(),
+            source: source?,
+            model,
+            kinds,
+            score_min: raw.score_min() as f32,
+            lines,
+            zones,
+            rules,
+            snapshots: raw.snapshots(),
+        })
+    }
+
+    fn model(&self, name: &At<String>, folders: &[PathBuf]) -> Option<Model> {
+        let mut models = self.models.borrow_mut();
+        // A name with a slash is the card's own folder.
+        let wanted =
+            if name.value.contains('/') { self.placed(&name.value).display().to_string() } else { name.value.clone() };
+        let found = models.entry(wanted).or_insert_with_key(|wanted| (self.find_model)(folders, wanted));
+        match found {
+            Ok(model) => Some(model.clone()),
+            Err(message) => {
+                self.tell(&name.place, message.as_str());
+                None
+            }
+        }
+    }
+
+    /// Kinds as written, else the usual ones that the model sees.
+    fn kinds(&self, raw: Option<&At<Vec<At<Kind>>>>, seen: Option<&[Kind]>, model: &Option<At<String>>) -> Vec<Kind> {
+        match (raw, seen) {
+            (Some(kinds), _) => {
+                let name = model.as_ref().map(|model| model.value.as_str());
+                self.listed_kinds(kinds, seen, &format!("model {} sees", quoted(name.unwrap_or_default())))
+            }
+            (None, Some(seen)) => {
+                let usual: Vec<Kind> = USUAL_KINDS.into_iter().filter(|kind| seen.contains(kind)).collect();
+                if usual.is_empty() { seen.to_vec() } else { usual }
+            }
+            (None, None) => Vec::new(),
+        }
+    }
+
+    fn listed_kinds(&self, kinds: &At<Vec<At<Kind>>>, possible: Option<&[Kind]>, who: &str) -> Vec<Kind> {
+        if kinds.value.is_empty() && !self.problems.blames(&kinds.place.path) {
+            self.tell(&kinds.place, "an empty list looks at nothing; name kinds, or leave the key out");
+        }
+        let mut list = Vec::new();
+        for kind in &kinds.value {
+            if possible.is_some_and(|possible| !possible.contains(&kind.value)) {
+                let words: Vec<&str> = possible.unwrap_or_default().iter().map(|kind| kind.word()).collect();
+                self.tell(&kind.place, format!("no `{}` here: {who} {}", kind.value, words.join(", ")));
+            }
+            if !list.contains(&kind.value) {
+                list.push(kind.value);
+            }
+        }
+        list
+    }
+
+    fn source(&self, camera: &raw::Camera, place: &Place) -> Option<SourceSpec> {
+        let nothing = raw::Source::nothing();
+        let replay = self.want != Want::Run;
+        let raw = match &camera.source {
+            Some(at) => &at.value.0,
+            None if replay => &nothing,
+            None => {
+                self.needed(&camera.source, "source", place, "an rtsp:// URL or the path of a clip");
+                return None;
+            }
+        };
+        let place = camera.source.as_ref().map_or(place, |at| &at.place);
+        // In replay the clip comes from the command line.
+        let (origin, user, password) = if replay {
+            (Origin::Clip(PathBuf::new()), None, None)
+        } else {
+            let url = self.needed(&raw.url, "url", place, "an rtsp:// URL or the path of a clip")?;
+            self.origin(raw, url)?
+        };
+        Some(SourceSpec {
+            origin,
+            transport: raw.transport.as_ref().map(|at| at.value).unwrap_or_default(),
+            user,
+            password,
+            decode: raw.decode.as_ref().map(|at| at.value).unwrap_or_default(),
+            latency: Duration::from_millis(raw.latency_ms()),
+            connect: Duration::from_secs_f64(raw.connect_s()),
+            stall: Duration::from_secs_f64(raw.stall_s()),
+            pixels_max: raw.pixels_max(),
+        })
+    }
+
+    fn origin(&self, raw: &raw::Source, at: &At<String>) -> Option<(Origin, Option<String>, Option<Secret>)> {
+        let expected = "expected an rtsp:// or rtsps:// URL or the path of a clip";
+        if !at.value.contains("://") {
+            let clip = self.existing_file(at, "the clip");
+            let places = [
+                raw.user.as_ref().map(|at| &at.place),
+                raw.password.as_ref().map(|at| &at.place),
+                raw.password_file.as_ref().map(|at| &at.place),
+                raw.password_env.as_ref().map(|at| &at.place),
+            ];
+            for place in places.into_iter().flatten() {
+                self.tell(place, "a clip needs no user and no password");
+            }
+            return Some((Origin::Clip(clip?), None, None));
+        }
+        let url = match url::split(&at.value) {
+            Ok(url) if url.scheme == "rtsp" || url.scheme == "rtsps" => url,
+            Ok(_) => {
+                self.tell(&at.place, format!("{expected}, got {}", quoted(&at.value)));
+                return None;
+            }
+            Err(why) => {
+                self.tell(&at.place, format!("{expected}, got {}: {why}", quoted(&at.value)));
+                return None;
+            }
+        };
+        let (user, password) = self.credentials(&Credentials {
+            url: &url,
+            url_place: &at.place,
+            user: &raw.user,
+            password: &raw.password,
+            password_file: &raw.password_file,
+            password_env: &raw.password_env,
+        });
+        Some((Origin::Rtsp(url.bare()), user, password))
+    }
+
+    fn point(&self, [x, y]: [f64; 2], place: &Place) -> Option<Point> {
+        if (0.0..=1.0).contains(&x) && (0.0..=1.0).contains(&y) {
+            return Some(Point::new(x as f32, y as f32));
+        }
+        let hint = if x > 1.5 || y > 1.5 { "; divide pixels by the picture's width and height" } else { "" };
+        self.tell(place, format!("({x}, {y}) is outside the picture: x and y are fractions from 0 to 1{hint}"));
+        None
+    }
+
+    fn line(&self, at: &At<raw::Line>) -> Option<Line> {
+        let a = self.needed(&at.value.a, "a", &at.place, "the line's start as [x, y]");
+        let b = self.needed(&at.value.b, "b", &at.place, "the line's end as [x, y]");
+        let (a, b) = (a?, b?);
+        let (start, end) = (self.point(a.value.0, &a.place), self.point(b.value.0, &b.place));
+        let line = Line { a: start?, b: end? };
+        if line.a == line.b {
+            let [x, y] = a.value.0;
+            self.tell(&at.place, format!("a line needs two different points, got ({x}, {y}) twice"));
+            return None;
+        }
+        Some(line)
+    }
+
+    fn polygon(&self, at: &At<raw::Spots>) -> Option<Polygon> {
+        let spots = &at.value.0;
+        let corners: Vec<Option<Point>> = spots.iter().map(|spot| self.point(*spot, &at.place)).collect();
+        let corners: Vec<Point> = corners.into_iter().collect::<Option<_>>()?;
+        if let Some(message) = crooked(spots) {
+            self.tell(&at.place, message);
+            return None;
+        }
+        Some(Polygon { corners })
+    }
+
+    fn rule(
+        &self,
+        at: &At<raw::Rule>,
+        camera: &raw::Camera,
+        camera_place: &Place,
+        scope: &Scope<'_>,
+    ) -> Option<(Vec<Kind>, RuleSpec)> {
+        let (raw, place) = (&at.value, &at.place);
+        let words: Vec<&str> =
+            [RuleType::Crossing, RuleType::Intrusion, RuleType::Loitering].map(RuleType::word).to_vec();
+        let kinds = match &raw.kinds {
+            Some(kinds) => {
+                let all = (scope.seen.is_some() && !scope.kinds.is_empty()).then_some(scope.kinds);
+                self.listed_kinds(kinds, all, "the camera tracks")
+            }
+            None => scope.kinds.to_vec(),
+        };
+        let rule_type = self.needed(&raw.r#type, "type", place, &format!("one of {}", words.join(", ")))?.value;
+        let anchor = raw.anchor.as_ref().map_or(scope.anchor, |at| at.value);
+        let misplaced = |value: Option<&Place>, key: &str| {
+            if let Some(place) = value {
+                self.tell(place, format!("`{key}` has no meaning for {}", rule_type.word()));
+            }
+        };
+        let seconds = raw.seconds.as_ref();
+        let spec = match rule_type {
+            RuleType::Crossing => {
+                misplaced(raw.zone.as_ref().map(|at| &at.place), "zone");
+                misplaced(seconds.map(|at| &at.place), "seconds");
+                let id = self.needed(&raw.line, "line", place, "the id of a line of this camera")?;
+                let line = self.named_part(id, "line", scope.lines, camera_place)?;
+                let way = camera.lines.as_ref().and_then(|lines| {
+                    let (_, line) = lines.value.0.iter().find(|(name, _)| *name == id.value)?;
+                    line.value.r#in.as_ref().map(|way| way.value.0)
+                });
+                let left_to_right = way.unwrap_or(Direction::In);
+                RuleSpec::Crossing(CrossingSpec { line_id: id.value.clone(), line, left_to_right, anchor })
+            }
+            RuleType::Intrusion | RuleType::Loitering => {
+                misplaced(raw.line.as_ref().map(|at| &at.place), "line");
+                let zone = self.needed(&raw.zone, "zone", place, "the id of a zone of this camera");
+                let loitering = rule_type == RuleType::Loitering;
+                if loitering {
+                    self.needed(&raw.seconds, "seconds", place, "how long is too long in this zone");
+                }
+                let seconds = seconds.map_or(0.0, |at| at.value);
+                if loitering && raw.seconds.is_some() && seconds <= 0.0 {
+                    let place = raw.seconds.as_ref().map_or(place, |at| &at.place);
+                    self.tell(place, "loitering needs more than 0 seconds; `zone.intrusion` counts at once");
+                }
+                let zone = zone?;
+                let polygon = self.named_part(zone, "zone", scope.zones, camera_place)?;
+                let after = Duration::try_from_secs_f64(seconds).ok()?;
+                let zone_id = zone.value.clone();
+                if loitering {
+                    RuleSpec::Loitering(LoiteringSpec { zone_id, polygon, anchor, after })
+                } else {
+                    RuleSpec::Intrusion(IntrusionSpec { zone_id, polygon, anchor, after })
+                }
+            }
+        };
+        Some((kinds, spec))
+    }
+
+    /// The line or zone that a rule names.
+    fn named_part<T: Clone>(&self, id: &At<String>, what: &str, parts: &[(String, T)], camera: &Place) -> Option<T> {
+        if let Some((_, part)) = parts.iter().find(|(name, _)| *name == id.value) {
+            return Some(part.clone());
+        }
+        // A part that is there but wrong was told at its own place.
+        if !self.problems.blames(&format!("{}.{what}s.{}", camera.path, id.value)) {
+            let names: Vec<&str> = parts.iter().map(|(name, _)| name.as_str()).collect();
+            let there = match (names.as_slice(), nearest(&id.value, names.iter().copied())) {
+                ([], _) => format!("this camera has no {what}s"),
+                (_, Some(near)) if names.len() > 1 => format!("did you mean `{near}`? there are {}", names.join(", ")),
+                _ => format!("there is {}", names.join(", ")),
+            };
+            self.tell(&id.place, format!("no {what} {}; {there}", quoted(&id.value)));
+        }
+        None
+    }
+}
+
+/// What a rule of a camera can refer to.
+struct Scope<'a> {
+    lines: &'a [(String, Line)],
+    zones: &'a [(String, Polygon)],
+    kinds: &'a [Kind],
+    /// Kinds of the model, if it could be loaded.
+    seen: Option<&'a [Kind]>,
+    anchor: Anchor,
+}
+
+struct Credentials<'a> {
+    url: &'a url::Url,
+    url_place: &'a Place,
+    user: &'a Option<At<String>>,
+    password: &'a Option<At<super::places::Hidden>>,
+    password_file: &'a Option<At<String>>,
+    password_env: &'a Option<At<String>>,
+}
+
+fn named<T, U>(map: &Option<At<NamedMap<T>>>, resolve: impl Fn(&At<T>) -> Option<U>) -> Vec<(String, U)> {
+    let entries = map.iter().flat_map(|at| &at.value.0);
+    entries.filter_map(|(id, raw)| Some((id.clone(), resolve(raw)?))).collect()
+}
+
+/// Kinds that a model's classes map to, in the order of `Kind::ALL`.
+fn kinds_of(model: &Model) -> Vec<Kind> {
+    Kind::ALL.into_iter().filter(|kind| model.classes.iter().any(|class| class.kind == Some(*kind))).collect()
+}
+
+/// Why these corners are no simple polygon.
+fn crooked(corners: &[[f64; 2]]) -> Option<String> {
+    let n = corners.len();
+    if n < 3 {
+        return Some(format!("a polygon needs three corners or more, got {n}"));
+    }
+    let show = |[x, y]: [f64; 2]| format!("({x}, {y})");
+    for i in 0..n {
+        for j in i + 1..n {
+            if corners[i] == corners[j] {
+                let closing = if i == 0 && j == n - 1 { "; it closes by itself" } else { "" };
+                let place = show(corners[i]);
+                return Some(format!("corners {} and {} of the polygon are the same, {place}{closing}", i + 1, j + 1));
+            }
+        }
+    }
+    let edge = |i: usize| (corners[i], corners[(i + 1) % n]);
+    for i in 0..n {
+        for j in i + 1..n {
+            let (a, b) = edge(i);
+            let (c, d) = edge(j);
+            let neighbours = j == i + 1 || (i == 0 && j == n - 1);
+            let crossing = if neighbours {
+                // They share a corner; they overlap if they run back over each other.
+                let (shared, before, after) = if j == i + 1 { (b, a, d) } else { (a, b, c) };
+                let (p, q) =
+                    ([before[0] - shared[0], before[1] - shared[1]], [after[0] - shared[0], after[1] - shared[1]]);
+                p[0] * q[1] - p[1] * q[0] == 0.0 && p[0] * q[0] + p[1] * q[1] > 0.0
+            } else {
+                meet(a, b, c, d)
+            };
+            if crossing {
+                return Some(format!(
+                    "the polygon crosses itself: edge {}-{} meets edge {}-{}",
+                    show(a),
+                    show(b),
+                    show(c),
+                    show(d)
+                ));
+            }
+        }
+    }
+    None
+}
+
+/// Do the segments a-b and c-d have a point in common?
+fn meet(a: [f64; 2], b: [f64; 2], c: [f64; 2], d: [f64; 2]) -> bool {
+    let side = |p: [f64; 2], q: [f64; 2], r: [f64; 2]| (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]);
+    let on = |p: [f64; 2], q: [f64; 2], r: [f64; 2]| {
+        (p[0].min(q[0])..=p[0].max(q[0])).contains(&r[0]) && (p[1].min(q[1])..=p[1].max(q[1])).contains(&r[1])
+    };
+    let (s1, s2, s3, s4) = (side(a, b, c), side(a, b, d), side(c, d, a), side(c, d, b));
+    if s1 * s2 < 0.0 && s3 * s4 < 0.0 {
+        return true;
+    }
+    (s1 == 0.0 && on(a, b, c)) || (s2 == 0.0 && on(a, b, d)) || (s3 == 0.0 && on(c, d, a)) || (s4 == 0.0 && on(c, d, b))
+}

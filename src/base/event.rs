@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::geometry::Rect;
 use crate::base::time::{Pts, TimeSource, Timestamp};
-use crate::base::track::TrackId;
+use crate::base::track::{Track, TrackId};
 
 /// What a rule noticed, before it has an id, a sequence number or a place in the ledger.
 #[derive(Debug, Clone, PartialEq)]
@@ -202,6 +202,13 @@ pub struct Object {
     pub score: f32,
     /// Fractions of the picture.
     pub bounding_box: Rect,
+}
+
+impl Object {
+    pub fn of(track: &Track) -> Object {
+        let class = track.kind.word().to_owned();
+        Object { track_id: track.id, class, score: track.score, bounding_box: track.rect }
+    }
 }
 
 /// Pictures of the event: URLs below the box's data directory.

@@ -40,7 +40,7 @@ pub fn load(path: &Path, want: Want<'_>) -> Result<Config, Vec<Problem>> {
     })?;
     let folder = path.parent().unwrap_or(Path::new(""));
     load_str(&text, &file, folder, want, &|folders, name| {
-        let catalog = crate::catalog::Catalog { folders: folders.to_vec() };
+        let catalog = crate::catalog::Catalog::new(folders.to_vec());
         catalog.load(name).map_err(|error| error.to_string())
     })
 }

@@ -167,7 +167,7 @@ mod tests {
         fn the_fast_way_gives_the_defined_answer(
             (width, height) in (1usize..70, 1usize..70),
             (out_width, out_height) in (1usize..40, 1usize..40),
-            spare in 0usize..5, layout in 0..3, fit in 0..3, bgr: bool, bt709: bool, full: bool, seed: u64,
+            spare in 0usize..5, layout in 0usize..3, fit in 0usize..3, bgr: bool, bt709: bool, full: bool, seed: u64,
         ) {
             let spec = InputSpec {
                 width: out_width, height: out_height,

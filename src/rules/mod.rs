@@ -2,6 +2,8 @@
 //! a clock, never fails, and knows nothing of MQTT, files or other cameras.
 
 pub mod line;
+#[cfg(test)]
+mod scenes;
 pub mod zone;
 
 use crate::base::detection::Kind;

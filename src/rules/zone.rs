@@ -1,11 +1,15 @@
 //! `zone.intrusion` and `zone.loitering`: a subject's anchor point is inside a polygon, at all or for too long.
+//! One incident per visit: start once it counts, an update now and then, one end.
 
 use std::time::Duration;
 
 use super::{NamedRule, Rule};
-use crate::base::event::Happening;
-use crate::base::geometry::{Anchor, Polygon};
+use crate::base::detection::Kind;
+use crate::base::event::{Fact, Happening, InZone, Object, Phase, Severity};
+use crate::base::geometry::{Anchor, Polygon, Rect};
 use crate::base::scene::Scene;
+use crate::base::time::Pts;
+use crate::base::track::{Track, TrackId};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct IntrusionSpec {
@@ -24,24 +28,172 @@ pub struct LoiteringSpec {
     pub after: Duration,
 }
 
-pub struct InZoneRule {}
+/// Inside for so long and in so many pictures before it is believed: one trembling box is no visit.
+const ENTER: Duration = Duration::from_millis(250);
+const ENTER_PICTURES: u32 = 2;
+/// Outside for so long before the visit is over.
+const LEAVE: Duration = Duration::from_millis(1500);
+/// Not seen for so long: the visit is over. Until then a new track at the same place takes it over.
+const GONE: Duration = Duration::from_millis(3000);
+/// Between two updates of an open incident.
+const UPDATE: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy, PartialEq)]
+enum What {
+    Intrusion,
+    Loitering,
+}
+
+pub struct InZoneRule {
+    id: String,
+    kinds: Vec<Kind>,
+    what: What,
+    zone_id: String,
+    polygon: Polygon,
+    anchor: Anchor,
+    after: Duration,
+    visits: Vec<Visit>,
+}
+
+struct Visit {
+    track: TrackId,
+    /// Identity of the incident; stays when another track takes over.
+    subject: TrackId,
+    began: Pts,
+    /// Last picture inside, last picture seen at all.
+    inside: Pts,
+    seen: Pts,
+    pictures: u32,
+    rect: Rect,
+    object: Object,
+    /// When the incident was told last; None while it does not count yet.
+    told: Option<Pts>,
+}
 
 impl InZoneRule {
-    pub fn intrusion(_rule: &NamedRule, _spec: &IntrusionSpec) -> InZoneRule {
-        todo!()
+    pub fn intrusion(rule: &NamedRule, spec: &IntrusionSpec) -> InZoneRule {
+        let IntrusionSpec { zone_id, polygon, anchor, after } = spec.clone();
+        InZoneRule::new(rule, What::Intrusion, zone_id, polygon, anchor, after)
     }
 
-    pub fn loitering(_rule: &NamedRule, _spec: &LoiteringSpec) -> InZoneRule {
-        todo!()
+    pub fn loitering(rule: &NamedRule, spec: &LoiteringSpec) -> InZoneRule {
+        let LoiteringSpec { zone_id, polygon, anchor, after } = spec.clone();
+        InZoneRule::new(rule, What::Loitering, zone_id, polygon, anchor, after)
+    }
+
+    fn new(rule: &NamedRule, what: What, zone_id: String, polygon: Polygon, anchor: Anchor, after: Duration) -> Self {
+        let (id, kinds) = (rule.id.clone(), rule.kinds.clone());
+        InZoneRule { id, kinds, what, zone_id, polygon, anchor, after, visits: Vec::with_capacity(32) }
+    }
+
+    /// The visit of this track, or of a lost one that it must be.
+    fn visit_of(&mut self, track: &Track, scene: &Scene<'_>) -> Option<usize> {
+        if let Some(known) = self.visits.iter().position(|visit| visit.track == track.id) {
+            return Some(known);
+        }
+        let lost = |visit: &Visit| scene.pts > visit.seen && !scene.tracks.iter().any(|t| t.id == visit.track && t.matched);
+        let near = |visit: &Visit| {
+            let (a, b) = (visit.rect.centre(), track.rect.centre());
+            let (w, h) = (visit.rect.width().max(track.rect.width()), visit.rect.height().max(track.rect.height()));
+            (a.x - b.x).abs() < w && (a.y - b.y).abs() < 0.5 * h
+        };
+        let same = |visit: &Visit| visit.object.class == track.kind.word();
+        let heir = self.visits.iter().position(|visit| lost(visit) && near(visit) && same(visit))?;
+        self.visits[heir].track = track.id;
+        Some(heir)
+    }
+
+    fn tell(&self, visit: &Visit, phase: Phase, until: Pts, inside: u32) -> Happening {
+        let fact = InZone {
+            zone: self.zone_id.clone(),
+            dwell_s: until.since(visit.began).as_secs_f32(),
+            threshold_s: self.after.as_secs_f32(),
+            inside,
+        };
+        Happening {
+            rule: self.id.clone(),
+            subject: format!("zones/{}", self.zone_id),
+            severity: Severity::Warn,
+            phase,
+            track: visit.subject,
+            began: visit.began,
+            ended: (phase == Phase::End).then_some(until),
+            objects: vec![visit.object.clone()],
+            fact: match self.what {
+                What::Intrusion => Fact::Intrusion(fact),
+                What::Loitering => Fact::Loitering(fact),
+            },
+        }
     }
 }
 
 impl Rule for InZoneRule {
-    fn observe(&mut self, _scene: &Scene<'_>, _out: &mut Vec<Happening>) {
-        todo!()
+    fn observe(&mut self, scene: &Scene<'_>, out: &mut Vec<Happening>) {
+        for track in scene.tracks.iter().filter(|track| track.matched) {
+            if !self.kinds.contains(&track.kind) {
+                continue;
+            }
+            let inside = self.polygon.contains(self.anchor.of(&track.rect));
+            if !inside && !self.visits.iter().any(|visit| visit.track == track.id) {
+                continue;
+            }
+            match self.visit_of(track, scene) {
+                Some(index) => {
+                    let visit = &mut self.visits[index];
+                    visit.seen = scene.pts;
+                    visit.rect = track.rect;
+                    if inside {
+                        visit.inside = scene.pts;
+                        visit.pictures += 1;
+                        visit.object = Object::of(track);
+                    }
+                }
+                None => self.visits.push(Visit {
+                    track: track.id,
+                    subject: track.id,
+                    began: scene.pts,
+                    inside: scene.pts,
+                    seen: scene.pts,
+                    pictures: 1,
+                    rect: track.rect,
+                    object: Object::of(track),
+                    told: None,
+                }),
+            }
+        }
+        let over = |visit: &Visit| {
+            let away = visit.seen > visit.inside && scene.pts.since(visit.inside) >= LEAVE;
+            away || scene.pts.since(visit.seen) >= GONE
+        };
+        let present = self.visits.iter().filter(|visit| visit.inside == scene.pts).count() as u32;
+        let mut index = 0;
+        while index < self.visits.len() {
+            let visit = &self.visits[index];
+            if over(visit) {
+                if visit.told.is_some() {
+                    out.push(self.tell(visit, Phase::End, visit.inside, present));
+                }
+                self.visits.remove(index);
+                continue;
+            }
+            let long = visit.inside.since(visit.began) >= self.after.max(ENTER) && visit.pictures >= ENTER_PICTURES;
+            let phase = match visit.told {
+                None if long && visit.inside == scene.pts => Some(Phase::Start),
+                Some(told) if scene.pts.since(told) >= UPDATE && visit.inside == scene.pts => Some(Phase::Update),
+                _ => None,
+            };
+            if let Some(phase) = phase {
+                out.push(self.tell(visit, phase, scene.pts, present));
+                self.visits[index].told = Some(scene.pts);
+            }
+            index += 1;
+        }
     }
 
-    fn finish(&mut self, _last: &Scene<'_>, _out: &mut Vec<Happening>) {
-        todo!()
+    fn finish(&mut self, _last: &Scene<'_>, out: &mut Vec<Happening>) {
+        for visit in self.visits.iter().filter(|visit| visit.told.is_some()) {
+            out.push(self.tell(visit, Phase::End, visit.inside, 0));
+        }
+        self.visits.clear();
     }
 }

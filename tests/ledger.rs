@@ -215,9 +215,8 @@ fn questions_are_answered_in_the_order_of_recording() {
     }
     recorder.flush();
     let reader = Reader::open(data.path()).expect("a ledger");
-    let sequences = |filter: Filter| {
-        reader.query(&filter).expect("rows").iter().map(|row| row.sequence).collect::<Vec<_>>()
-    };
+    let sequences =
+        |filter: Filter| reader.query(&filter).expect("rows").iter().map(|row| row.sequence).collect::<Vec<_>>();
     assert_eq!(sequences(Filter { limit: Some(2), ..Filter::default() }), [4, 5]);
     assert_eq!(sequences(Filter { camera: Some("-".into()), ..Filter::default() }), [1, 2, 3, 4, 5]);
     assert_eq!(sequences(Filter { kind: Some("gate.crossing".into()), ..Filter::default() }), [0_i64; 0]);

@@ -299,10 +299,8 @@ impl Desk {
         let before = |age: Duration| now.as_microsecond() - i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
         let Retention { delivered, undelivered, undelivered_bytes_max } = self.retention;
         let transaction = self.connection.transaction()?;
-        transaction.execute(
-            "DELETE FROM event WHERE delivered IS NOT NULL AND recorded < ?1",
-            params![before(delivered)],
-        )?;
+        transaction
+            .execute("DELETE FROM event WHERE delivered IS NOT NULL AND recorded < ?1", params![before(delivered)])?;
         let mut lost = transaction
             .execute("DELETE FROM event WHERE delivered IS NULL AND recorded < ?1", params![before(undelivered)])?;
         lost += transaction.execute(

@@ -1,10 +1,27 @@
 //! `oriel schema`
 
-use super::Outcome;
+use super::{Failure, Outcome};
+use crate::base::event::Event;
 
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Which files the schema describes
+    of: Of,
+}
 
-pub fn run(_args: Args) -> Outcome {
-    todo!()
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Of {
+    Config,
+    Events,
+}
+
+pub fn run(args: Args) -> Outcome {
+    match args.of {
+        Of::Events => {
+            println!("{:#}", schemars::schema_for!(Event).as_value());
+            Ok(())
+        }
+        // MERGE: println!("{}", crate::config::schema_json()); Ok(())
+        Of::Config => Err(Failure::Running(anyhow::anyhow!("the config's schema is not part of this build"))),
+    }
 }

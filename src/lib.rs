@@ -24,4 +24,5 @@ pub mod media;
 pub mod mqtt;
 pub mod preprocess;
 pub mod rules;
+pub mod service;
 pub mod track;

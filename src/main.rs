@@ -16,10 +16,13 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     /// The service: cameras in, events out, until it is told to stop
+    Run(cmd::run::Args),
     /// Two simulated RTSP cameras, the embedded broker, events printed as they arrive
+    Demo(cmd::demo::Args),
     /// Validates config, models, pipelines and rules; all errors at once
     Check(cmd::check::Args),
     /// A recorded clip through exactly the code path of `run`, every frame, on the clip's own clock
+    Replay(cmd::replay::Args),
     /// A model over still images
     Detect(cmd::detect::Args),
     /// The tracker alone on MOT-format detections
@@ -41,7 +44,10 @@ enum Verb {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.verb {
+        Verb::Run(args) => cmd::run::run(args),
+        Verb::Demo(args) => cmd::demo::run(args),
         Verb::Check(args) => cmd::check::run(args),
+        Verb::Replay(args) => cmd::replay::run(args),
         Verb::Detect(args) => cmd::detect::run(args),
         Verb::Track(args) => cmd::track::run(args),
         Verb::Watch(args) => cmd::watch::run(args),

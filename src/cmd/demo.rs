@@ -2,6 +2,7 @@
 //! reads them over the network, and a subscriber prints the events as they come back over MQTT.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,12 +10,12 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 
 use super::run::wait_for_end;
-use super::{BadInput, Failure, Outcome};
+use super::{BadInput, Failure, Outcome, check};
 use crate::base::event::Event;
 use crate::base::stop::Stop;
-use crate::config::{self, Want};
+use crate::config::Want;
 use crate::media::{self, simulate};
-use crate::mqtt::{Subscription, SubscriptionSpec};
+use crate::mqtt::{News, Protocol, Server, Subscription};
 use crate::service::{Service, logging};
 
 #[derive(Debug, clap::Args)]
@@ -30,7 +31,8 @@ pub struct Args {
     home: Option<PathBuf>,
 }
 
-/// The demo's cameras: id and clip. The rest is in `testdata/configs/demo.yml`.
+/// The demo's cameras: id and clip. The rest is in the config.
+const CONFIG: &str = "testdata/configs/demo.yml";
 const CAMERAS: [(&str, &str); 2] = [("gate", "testdata/clips/gate.mp4"), ("facade", "testdata/clips/facade.mp4")];
 
 pub fn run(args: Args) -> Outcome {
@@ -45,9 +47,9 @@ pub fn run(args: Args) -> Outcome {
         password: None,
     });
     let server = simulate::Server::start(0, streams.collect()).bad_input()?;
-    let text = config_text(&home, &args.data, server.port())?;
-    let config = config::load_str(&text, &home.join("testdata/configs/demo.yml"), Want::Run)
-        .map_err(|problems| Failure::Input(config::in_one(problems)))?;
+    let config = config_file(&home, &args.data, server.port())?;
+    eprintln!("config: {}", config.display());
+    let config = check::load(&config, Want::Run)?;
     eprintln!("two cameras: {} and {}", server.url(0), server.url(1));
 
     let (prefix, node) = (config.mqtt.prefix.clone(), config.node.clone());
@@ -57,13 +59,20 @@ pub fn run(args: Args) -> Outcome {
     let seen = Arc::new(Mutex::new(BTreeMap::<(String, String), u64>::new()));
     let stop = Stop::default();
     let subscriber = Subscription::start(
-        SubscriptionSpec { host: broker.ip().to_string(), port: broker.port(), prefix, ..SubscriptionSpec::default() },
+        Server::plain(broker.ip().to_string(), broker.port(), Protocol::V311),
+        Subscription::events(&prefix),
+        "oriel-demo-watch".into(),
         stop.clone(),
-        Box::new({
+        {
             let seen = Arc::clone(&seen);
-            move |_topic: &str, payload: &[u8]| print_event(payload, &seen)
-        }),
-    )?;
+            move |news| {
+                if let News::Message { payload, .. } = news {
+                    print_event(payload, &seen);
+                }
+            }
+        },
+    );
+    let subscriber = subscriber.map_err(anyhow::Error::from)?;
     let sound = wait_for_end(&service, args.duration.map(Duration::from_secs))?;
     service.stop()?;
     // What the service sent while it closed is on its way to the subscriber.
@@ -89,20 +98,27 @@ pub fn run(args: Args) -> Outcome {
     Ok(())
 }
 
-/// The committed config with the port that the simulator got.
-fn config_text(home: &Path, data: &Path, port: u16) -> anyhow::Result<String> {
-    let path = home.join("testdata/configs/demo.yml");
+/// The committed config with the port that the simulator got, written to the demo's folder for people to look at.
+fn config_file(home: &Path, data: &Path, port: u16) -> anyhow::Result<PathBuf> {
+    let path = home.join(CONFIG);
     let text = std::fs::read_to_string(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
-    let data = std::path::absolute(data)?;
-    Ok(text.replace("127.0.0.1:8554", &format!("127.0.0.1:{port}")).replace("data: demo-data", &format!("data: {}", data.display())))
+    let (home, data) = (std::path::absolute(home)?, std::path::absolute(data)?);
+    let text = text
+        .replace("127.0.0.1:8554", &format!("127.0.0.1:{port}"))
+        .replace("data: data/demo", &format!("data: {}", data.display()))
+        .replace("models: [../../models]", &format!("models: [{}]", home.join("models").display()));
+    std::fs::create_dir_all(&data).with_context(|| format!("{}: cannot be made", data.display()))?;
+    let path = data.join("oriel.yml");
+    std::fs::write(&path, text).with_context(|| format!("{}: cannot be written", path.display()))?;
+    Ok(path)
 }
 
 fn home(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let places = given.into_iter().chain([PathBuf::from("."), PathBuf::from(env!("CARGO_MANIFEST_DIR"))]);
     let places: Vec<_> = places.collect();
-    places.iter().find(|place| place.join("testdata/configs/demo.yml").is_file()).cloned().ok_or_else(|| {
+    places.iter().find(|place| place.join(CONFIG).is_file()).cloned().ok_or_else(|| {
         let tried = places.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
-        anyhow!("testdata/configs/demo.yml: not found in {tried}; expected a checkout (--home DIR)")
+        anyhow!("{CONFIG}: not found in {tried}; expected a checkout (--home DIR)")
     })
 }
 
@@ -111,7 +127,8 @@ fn print_event(payload: &[u8], seen: &Mutex<BTreeMap<(String, String), u64>>) {
         eprintln!("a message that is no event: {} bytes", payload.len());
         return;
     };
-    println!("{}", super::watch::line(&event));
+    let value = serde_json::from_slice(payload).unwrap_or_default();
+    println!("{}", super::watch::line("demo", &value, std::io::stdout().is_terminal()));
     let key = (event.camera().to_owned(), event.short_type().to_owned());
     *seen.lock().expect("held for a move only").entry(key).or_default() += 1;
 }

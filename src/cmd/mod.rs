@@ -2,9 +2,12 @@
 
 pub mod check;
 pub mod clips;
+pub mod demo;
 pub mod detect;
 pub mod events;
 pub mod models;
+pub mod replay;
+pub mod run;
 pub mod schema;
 pub mod simulate;
 pub mod track;

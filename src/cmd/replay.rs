@@ -2,18 +2,18 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{BadInput, Failure, Outcome};
+use super::{BadInput, Failure, Outcome, check};
 use crate::base::event::{Event, ModelRef};
 use crate::base::frame::{CameraId, Frame};
 use crate::base::stop::Stop;
 use crate::base::time::Timestamp;
-use crate::config::{self, Camera, Want};
+use crate::config::{Camera, Want};
 use crate::engine::{Judged, Listener};
 use crate::evidence::{Canvas, Rgb};
 use crate::media::{self, Flow, Mp4Writer, Origin};
@@ -52,10 +52,8 @@ pub struct Args {
 pub fn run(args: Args) -> Outcome {
     logging();
     media::init().map_err(|fault| anyhow!(fault))?;
-    let camera = args.camera.as_deref();
-    let config = config::load(&args.config, Want::Replay { camera: camera.map(str::to_owned) })
-        .map_err(|problems| Failure::Input(config::in_one(problems)))?;
-    let mut camera = choose(config.cameras, camera, &args.config).bad_input()?;
+    let config = check::load(&args.config, Want::Replay { camera: args.camera.as_deref() })?;
+    let mut camera = config.cameras.into_iter().next().context("a config for replay holds its camera")?;
     camera.enabled = true;
     camera.source.origin = Origin::Clip(args.clip.clone());
     if camera.model.is_none() {
@@ -144,22 +142,6 @@ fn in_words(event: &Event) -> String {
         field("direction"),
         field("zone")
     )
-}
-
-fn choose(cameras: Vec<Camera>, wanted: Option<&str>, config: &Path) -> anyhow::Result<Camera> {
-    let names = cameras.iter().map(|camera| camera.id.clone()).collect::<Vec<_>>().join(", ");
-    let mut fitting = cameras.into_iter().filter(|camera| wanted.is_none_or(|id| id == camera.id));
-    match (fitting.next(), fitting.next()) {
-        (Some(camera), None) => Ok(camera),
-        (Some(_), Some(_)) => {
-            Err(anyhow!("{}: has several cameras; expected --camera with one of {names}", config.display()))
-        }
-        (None, _) => Err(anyhow!(
-            "{}: cameras: there is no `{}`; expected one of {names}",
-            config.display(),
-            wanted.unwrap_or_default()
-        )),
-    }
 }
 
 type Lines = BufWriter<File>;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 
-use super::{Failure, Outcome};
-use crate::config::{self, Want};
+use super::{Failure, Outcome, check};
+use crate::config::Want;
 use crate::service::{Service, logging};
 
 #[derive(Debug, clap::Args)]
@@ -20,8 +20,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> Outcome {
     logging();
-    let config =
-        config::load(&args.config, Want::Run).map_err(|problems| Failure::Input(config::in_one(problems)))?;
+    let config = check::load(&args.config, Want::Run)?;
     let service = Service::start(config)?;
     let asked = wait_for_end(&service, args.duration.map(Duration::from_secs))?;
     service.stop()?;

@@ -1,6 +1,6 @@
 //! `oriel schema`
 
-use super::{Failure, Outcome};
+use super::Outcome;
 use crate::base::event::Event;
 
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,9 @@ pub fn run(args: Args) -> Outcome {
             println!("{:#}", schemars::schema_for!(Event).as_value());
             Ok(())
         }
-        // MERGE: println!("{}", crate::config::schema_json()); Ok(())
-        Of::Config => Err(Failure::Running(anyhow::anyhow!("the config's schema is not part of this build"))),
+        Of::Config => {
+            println!("{}", crate::config::schema_json());
+            Ok(())
+        }
     }
 }

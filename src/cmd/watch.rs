@@ -194,7 +194,7 @@ impl Sightings {
 }
 
 /// One event on one line; unknown types and fields are fine.
-fn line(node: &str, event: &Value, colour: bool) -> String {
+pub(super) fn line(node: &str, event: &Value, colour: bool) -> String {
     let severity = text(event, "/severitytext");
     let time = text(event, "/time");
     let place = format!("{node}/{}", camera_of(event));

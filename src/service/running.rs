@@ -18,11 +18,11 @@ use crate::base::id;
 use crate::base::stop::Stop;
 use crate::base::time::Timestamp;
 use crate::broker::Broker;
-use crate::config::{BrokerChoice, Camera, Config, Protocol};
+use crate::config::{self, BrokerChoice, Camera, Config};
 use crate::engine::{Drop, Engine, Listener};
 use crate::ledger::Recorder;
 use crate::media::{self, Flow, SourceState};
-use crate::mqtt::{Link, LinkSpec};
+use crate::mqtt::{self, Bell, Link, LinkSpec};
 
 /// How long a clean stop waits for the broker to take what is unsent.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -56,19 +56,18 @@ impl Service {
             }
             BrokerChoice::External { host, port, tls } => (None, host.clone(), *port, *tls),
         };
-        let protocol = if broker.is_some() { Protocol::V311 } else { config.mqtt.protocol };
-        let wake = Arc::new(Mutex::new(None::<std::sync::Weak<Link>>));
+        // The embedded broker listens for MQTT 3.1.1 alone.
+        let protocol = match config.mqtt.protocol {
+            config::Protocol::V5 if broker.is_none() => mqtt::Protocol::V5,
+            _ => mqtt::Protocol::V311,
+        };
+        let bell = Bell::default();
         let on_commit = {
-            let wake = Arc::clone(&wake);
-            Box::new(move || {
-                let link = wake.lock().ok().and_then(|link| link.as_ref().and_then(std::sync::Weak::upgrade));
-                if let Some(link) = link {
-                    link.notify();
-                }
-            })
+            let bell = bell.clone();
+            Box::new(move || bell.ring())
         };
         let recorder = Recorder::open(&config.data, on_commit)?;
-        let link = Arc::new(Link::start(LinkSpec {
+        let server = mqtt::Server {
             host,
             port,
             tls,
@@ -76,12 +75,15 @@ impl Service {
             user: config.mqtt.user.clone(),
             password: config.mqtt.password.clone(),
             protocol,
+        };
+        let spec = LinkSpec {
+            server,
             prefix: config.mqtt.prefix.clone(),
             node: config.node.clone(),
+            client: format!("oriel-{}", config.node),
             data: config.data.clone(),
-            delivered: recorder.marker(),
-        })?);
-        *wake.lock().expect("nobody else holds it yet") = Some(Arc::downgrade(&link));
+        };
+        let link = Arc::new(Link::start(spec, recorder.marks(), bell)?);
         link.state("info", info(&config, &boot));
         let (desk, clerk) =
             Desk::open(recorder, Arc::clone(&link), config.data.join("media")).context("cannot start the clerk")?;
@@ -101,7 +103,7 @@ impl Service {
         let mut cameras = Vec::new();
         for (index, camera) in config.cameras.iter().enumerate() {
             if !camera.enabled {
-                link.state(&format!("cameras/{}/status", camera.id), CameraStatus::Disabled.word().into());
+                link.state(&format!("cameras/{}/status", camera.id), CameraStatus::Disabled.word());
                 continue;
             }
             let part = CameraPart {
@@ -148,7 +150,10 @@ impl Service {
         let recorder = self.clerk.close().context("the clerk panicked")?;
         // The link marks what the broker acknowledges, so the ledger's writer ends after it.
         recorder.flush();
-        self.link.stop(DRAIN);
+        match Arc::into_inner(self.link) {
+            Some(link) => link.stop(DRAIN),
+            None => tracing::error!("a thread still holds the link; the broker will send the last will"),
+        }
         recorder.close();
         if sound { Ok(()) } else { Err(anyhow!("an inference worker panicked")) }
     }
@@ -217,7 +222,7 @@ impl CameraPart {
 
     fn status(&self, status: CameraStatus, reason: Option<&str>) {
         let camera = &self.camera.id;
-        self.link.state(&format!("cameras/{camera}/status"), status.word().to_owned());
+        self.link.state(&format!("cameras/{camera}/status"), status.word());
         let state = if status == CameraStatus::Online { CameraState::Online } else { CameraState::Offline };
         let health = health_of(camera, state, reason, Phase::Update);
         self.link.state(&format!("cameras/{camera}/health"), serde_json::to_string(&health).unwrap_or_default());

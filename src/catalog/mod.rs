@@ -36,7 +36,12 @@ pub enum Status {
 
 impl Catalog {
     /// Cards in `folders`; weights there, in `$ORIEL_MODELS` (several with `:`), then in `../shared/models` beside a checkout.
-    pub fn new(folders: Vec<PathBuf>) -> Catalog {
+    /// The cards that came with this build are known too, after those in `folders`.
+    pub fn new(mut folders: Vec<PathBuf>) -> Catalog {
+        let own = Catalog::default_folder();
+        if !folders.contains(&own) {
+            folders.push(own);
+        }
         let named = std::env::var_os("ORIEL_MODELS");
         let mut weights: Vec<PathBuf> = named.iter().flat_map(std::env::split_paths).collect();
         weights.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/models"));

@@ -36,7 +36,7 @@ class Person:
         for k, f in ((1, 0.8), (-1, 1.0)):
             swing = k * math.sin(phase) * 0.16 * h
             d.line([(x, hip), (x + s * swing * 0.5, y - 0.24 * h), (x + s * swing, y)], fill=shade(self.legs, f), width=max(1, int(0.075 * h)))
-            d.ellipse([x + s * swing - 0.03 * h, y - 0.035 * h, x + s * swing + 0.06 * h * s + 0.03 * h, y], fill=(25, 25, 28))
+            d.ellipse(sorted_box(x + s * (swing - 0.03 * h), y - 0.035 * h, x + s * (swing + 0.09 * h), y), fill=(25, 25, 28))
             arm = -swing * 0.7
             d.line([(x, neck + 0.05 * h), (x + s * arm, y - 0.45 * h)], fill=shade(self.coat, f * 0.85), width=max(1, int(0.05 * h)))
         d.rounded_rectangle([x - w, neck, x + w, hip + 0.04 * h], radius=max(1, 0.5 * w), fill=self.coat)

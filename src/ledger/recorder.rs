@@ -228,6 +228,7 @@ impl Desk {
     }
 
     /// A full disk costs time, not events: the group is tried again until it is in, or the service ends.
+    #[expect(clippy::vec_box, reason = "events arrive boxed and go on as they are")]
     fn commit_until_done(&mut self, group: &mut Vec<Box<Event>>, open: bool) {
         let marks = self.marks.take();
         let tries = if open { u32::MAX } else { 3 };
@@ -326,6 +327,7 @@ impl Desk {
 }
 
 /// Fills `group` with what comes in time; also the flushes asked for, and whether more can come.
+#[expect(clippy::vec_box, reason = "events arrive boxed and go on as they are")]
 fn gather(receiver: &Receiver<Message>, group: &mut Vec<Box<Event>>) -> (Vec<SyncSender<()>>, bool) {
     let mut flushes = Vec::new();
     let mut until = Instant::now() + IDLE;

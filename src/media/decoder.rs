@@ -44,14 +44,12 @@ pub fn tail(codec: &str, wanted: Decode) -> Result<(gst::Bin, Decode), Fault> {
     });
     let mut missing = Vec::new();
     for (_, variant, text) in fitting {
-        let lacks: Vec<_> = elements(text).filter(|name| gst::ElementFactory::find(name).is_none()).collect();
+        let lacks: Vec<_> = elements(text).filter(|name| !installed(name)).collect();
         if !lacks.is_empty() {
             missing.push(format!("{variant:?} lacks {}", lacks.join(", ")));
             continue;
         }
-        let bin = gst::parse::bin_from_description(&launch_text(text), true)
-            .map_err(|error| Fault::new(Reason::StreamError, format!("template {codec} {variant:?}: {error}")))?;
-        return Ok((bin, *variant));
+        return Ok((parse(&launch_text(text))?, *variant));
     }
     let detail = if missing.is_empty() {
         format!("no template decodes {codec} as {wanted:?}")
@@ -64,6 +62,16 @@ pub fn tail(codec: &str, wanted: Decode) -> Result<(gst::Bin, Decode), Fault> {
 /// Every template by name, for the tests.
 pub fn templates() -> impl Iterator<Item = (String, &'static str)> {
     TEMPLATES.iter().map(|(codec, variant, text)| (format!("{codec}-{variant:?}").to_lowercase(), *text))
+}
+
+/// Is this element here?
+pub fn installed(element: &str) -> bool {
+    gst::ElementFactory::find(element).is_some()
+}
+
+/// A tail's text as a bin with its open end as the sink pad.
+pub fn parse(launch: &str) -> Result<gst::Bin, Fault> {
+    gst::parse::bin_from_description(launch, true).map_err(|error| Fault::new(Reason::StreamError, error.to_string()))
 }
 
 /// The template without its lines for people.

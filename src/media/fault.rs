@@ -29,9 +29,10 @@ pub fn of_message(message: &gst::Message) -> Option<Fault> {
         Reason::NoRoute
     } else if says(&["failed to connect", "could not connect"]) {
         Reason::Refused
-    } else if error.error().matches(gst::StreamError::Decode) || error.error().matches(gst::StreamError::Format) {
-        Reason::DecodeError
-    } else if matches!(message.src().map(|src| src.type_().name().to_owned()), Some(name) if name.contains("dec")) {
+    } else if cause.matches(gst::StreamError::Decode)
+        || cause.matches(gst::StreamError::Format)
+        || message.src().is_some_and(|source| source.type_().name().contains("dec"))
+    {
         Reason::DecodeError
     } else {
         Reason::StreamError

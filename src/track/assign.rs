@@ -81,10 +81,8 @@ impl Assigner {
                 column = way[column];
             }
         }
-        for column in 1..=m {
-            if row_of[column] != 0 {
-                pair(row_of[column] - 1, column - 1);
-            }
+        for (column, row) in row_of.iter().enumerate().skip(1).filter(|(_, row)| **row != 0) {
+            pair(row - 1, column - 1);
         }
     }
 }

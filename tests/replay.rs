@@ -1,0 +1,178 @@
+//! The whole way on recorded clips: pictures in, events out, the same bytes every time.
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// Runs the binary; libonnxruntime and cards are found as a user's would be.
+fn oriel(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_oriel"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("the binary was built for this test")
+}
+
+fn replay(clip: &str, camera: &str, folder: &Path) -> [String; 3] {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let (events, tracks, detections) = (path("events"), path("tracks"), path("detections"));
+    let output = oriel(&[
+        "replay", clip, "-c", "testdata/configs/demo.yml", "--camera", camera, "-q",
+        "--events", &events, "--tracks", &tracks, "--detections", &detections,
+    ]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    [events, tracks, detections].map(|path| std::fs::read_to_string(path).expect("replay wrote it"))
+}
+
+fn events(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).expect("one JSON object a line")).collect()
+}
+
+fn truth(name: &str) -> Value {
+    let text = std::fs::read_to_string(common::here(&format!("testdata/truth/{name}.json"))).expect("it is committed");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+#[test]
+fn the_gate_scene_gives_its_crossings_and_the_same_bytes_twice() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let first = replay("testdata/clips/gate.mp4", "gate", folder.path());
+    let second = replay("testdata/clips/gate.mp4", "gate", folder.path());
+    assert_eq!(first, second);
+    let seen: Vec<_> = events(&first[0])
+        .iter()
+        .filter(|event| event["type"] == "oriel.gate.crossing.v1")
+        .map(|event| {
+            let data = &event["data"];
+            let ns = |v: &Value| v.as_u64().expect("nanoseconds") as f64;
+            let t = (ns(&data["frame"]["pts_ns"]) - ns(&data["media"]["first_pts_ns"])) / 1e9;
+            (data["class"].clone(), data["direction"].clone(), t)
+        })
+        .collect();
+    let truth = truth("gate");
+    let expect = truth["crossings"].as_array().expect("a list");
+    assert_eq!(seen.len(), expect.len(), "{seen:?}");
+    for (seen, expect) in seen.iter().zip(expect) {
+        assert_eq!((&seen.0, &seen.1), (&expect["kind"], &expect["direction"]), "{seen:?}");
+        assert!((seen.2 - expect["t"].as_f64().expect("seconds")).abs() < 0.8, "{seen:?} {expect}");
+    }
+    let parked = events(&first[0]).iter().filter(|event| event["type"] == "oriel.zone.intrusion.v1").count();
+    assert_eq!(parked, 2, "the car comes and goes");
+}
+
+#[test]
+fn the_facade_scene_tells_of_the_thing_and_not_of_the_bird() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [text, ..] = replay("testdata/clips/facade.mp4", "facade", folder.path());
+    let events = events(&text);
+    let starts: Vec<_> = events.iter().filter(|event| event["data"]["phase"] == "start").collect();
+    assert_eq!(starts.len(), 1, "{text}");
+    assert_eq!(starts[0]["data"]["objects"][0]["class"], "object");
+}
+
+#[test]
+fn every_event_fits_the_schema() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [text, ..] = replay("testdata/clips/gate.mp4", "gate", folder.path());
+    let printed = oriel(&["schema", "events"]);
+    let schema: Value = serde_json::from_slice(&printed.stdout).expect("a schema is JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a valid schema");
+    for event in events(&text) {
+        let problems: Vec<_> = validator.iter_errors(&event).map(|error| error.to_string()).collect();
+        assert!(problems.is_empty(), "{problems:?}\n{event}");
+    }
+}
+
+#[test]
+fn an_annotated_clip_can_be_read_again() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let video = folder.path().join("seen.mp4");
+    let output = oriel(&[
+        "replay", "testdata/clips/facade.mp4", "-c", "testdata/configs/demo.yml", "--camera", "facade", "-q",
+        "--video", &video.display().to_string(),
+    ]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    oriel::media::init().expect("GStreamer is installed");
+    let info = oriel::media::probe(&video).expect("a clip that can be read");
+    assert_eq!((info.width, info.height, info.codec.as_str()), (640, 360, "h264"));
+}
+
+#[test]
+fn bad_input_is_exit_code_two_and_names_its_place() {
+    let cases: [(&[&str], &[&str]); 5] = [
+        (&["replay", "nowhere.mp4", "-c", "testdata/configs/demo.yml", "--camera", "gate"], &["nowhere.mp4"]),
+        (&["replay", "testdata/clips/gate.mp4", "-c", "nowhere.yml"], &["nowhere.yml"]),
+        (&["replay", "testdata/clips/gate.mp4", "-c", "testdata/configs/demo.yml", "--camera", "tower"], &["tower", "gate"]),
+        (&["replay", "README.md", "-c", "testdata/configs/demo.yml", "--camera", "gate"], &["README.md", "expected mp4"]),
+        (&["detect", "--model", "nothing", "README.md"], &["nothing", "demo_figures"]),
+    ];
+    for (arguments, words) in cases {
+        let output = oriel(arguments);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        for word in words {
+            assert!(told.contains(word), "{arguments:?}: `{word}` is not in: {told}");
+        }
+    }
+}
+
+/// Crossings of public clips at gate-like angles, as two public detectors see them: recall and precision of 0.8 together.
+#[test]
+fn public_gate_clips_give_their_crossings() {
+    let clips = [
+        "one-by-one-person-detection.mp4",
+        "person-bicycle-car-detection.mp4",
+        "pets09_s2l1_view1_480x360.mp4",
+        "vehicle_surveillance_360p.mp4",
+    ];
+    let truths = common::here("../shared/truth/gate_events");
+    let models = common::here("../shared/models/yolox_nano_416.onnx");
+    if !truths.is_dir() || !models.is_file() || clips.iter().any(|clip| common::clip(clip).is_none()) {
+        return common::skip("public_gate_clips_give_their_crossings", "public clips, models or truth are not here");
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (mut matched, mut missed, mut extra) = (0, 0, 0);
+    for clip in clips {
+        let name = clip.trim_end_matches(".mp4");
+        let text = std::fs::read_to_string(truths.join(format!("{name}.json"))).expect("a truth file");
+        let truth: Value = serde_json::from_str(&text).expect("JSON");
+        let mut config = "version: 1\nnode: score\ncameras:\n  gate:\n    kind: gate\n    source: x.mp4\n    model: yolox_nano_416\n    lines:\n".to_owned();
+        let mut rules = String::from("    rules:\n");
+        for line in truth["lines"].as_array().expect("a list") {
+            let id = line["id"].as_str().expect("a name");
+            config += &format!("      {id}: {{a: {}, b: {}}}\n", line["a"], line["b"]);
+            rules += &format!("      pass-{id}: {{type: gate.crossing, line: {id}}}\n");
+        }
+        let path = folder.path().join("oriel.yml");
+        std::fs::write(&path, config + &rules).expect("a temporary file");
+        let out = folder.path().join("events").display().to_string();
+        let clip = common::clip(clip).expect("looked for above").display().to_string();
+        let output = oriel(&["replay", &clip, "-c", &path.display().to_string(), "-q", "--events", &out]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut seen: Vec<(f64, bool)> = events(&std::fs::read_to_string(&out).expect("replay wrote it"))
+            .iter()
+            .map(|event| {
+                let data = &event["data"];
+                let ns = |v: &Value| v.as_u64().expect("nanoseconds") as f64;
+                let t = (ns(&data["frame"]["pts_ns"]) - ns(&data["media"]["first_pts_ns"])) / 1e9;
+                (t, data["direction"] == "in")
+            })
+            .collect();
+        for row in truth["crossings"].as_array().expect("a list") {
+            let (t, into) = (row["t"].as_f64().expect("seconds"), row["direction"] == "left_to_right");
+            match seen.iter().position(|(at, dir)| (at - t).abs() <= 0.8 && *dir == into) {
+                Some(index) => {
+                    seen.swap_remove(index);
+                    matched += usize::from(row["sure"] == true);
+                }
+                None => missed += usize::from(row["sure"] == true),
+            }
+        }
+        extra += seen.len();
+    }
+    let (recall, precision) = (matched as f64 / (matched + missed) as f64, matched as f64 / (matched + extra) as f64);
+    assert!(recall >= 0.8 && precision >= 0.8, "recall {recall:.2}, precision {precision:.2}");
+}

@@ -243,7 +243,7 @@ fn a_taken_port_is_told() {
 
 fn nothing_is_lost_while_the_broker_is_away(protocol: Protocol) {
     // Subscribers keep a session so that what they miss is the broker's to hold; publishers start anew each time.
-    let Some(mut broker) = Mosquitto::start("allow_anonymous true\npersistence true") else { return };
+    let Some(mut broker) = Mosquitto::start("allow_anonymous true\npersistence true\nuser root") else { return };
     let mut subscriber = Command::new("mosquitto_sub")
         .args(["-h", "127.0.0.1", "-p", &broker.port.to_string(), "-q", "1", "-c", "-i", "desk"])
         .args(["-t", "oriel/+/events/#", "-t", "ready"])

@@ -84,7 +84,7 @@ def facade_clip():
         im = place.copy()
         d = ImageDraw.Draw(im)
         if 1.5 < t < 6.2:
-            d.rectangle([0.41 * W, 0.62 * H, 0.445 * W, 0.66 * H], fill=(250, 232, 180))
+            d.rectangle([0.41 * W, 0.62 * H, 0.445 * W, 0.66 * H], fill=(148, 160, 168))
         objects = []
         u = (t - 0.6) / 3.4
         if 0 <= u <= 1:

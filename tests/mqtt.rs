@@ -63,6 +63,16 @@ impl Drop for Mosquitto {
     }
 }
 
+/// A child that does not outlive its test: a listener left behind would hold the test's output open.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
 fn spawn(folder: &Path, port: u16) -> Option<Child> {
     let program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto"].into_iter().find(|path| Path::new(path).exists());
     let Some(program) = program else {
@@ -244,14 +254,15 @@ fn a_taken_port_is_told() {
 fn nothing_is_lost_while_the_broker_is_away(protocol: Protocol) {
     // Subscribers keep a session so that what they miss is the broker's to hold; publishers start anew each time.
     let Some(mut broker) = Mosquitto::start("allow_anonymous true\npersistence true\nuser root") else { return };
-    let mut subscriber = Command::new("mosquitto_sub")
+    let child = Command::new("mosquitto_sub")
         .args(["-h", "127.0.0.1", "-p", &broker.port.to_string(), "-q", "1", "-c", "-i", "desk"])
         .args(["-t", "oriel/+/events/#", "-t", "ready"])
         .stdout(Stdio::piped())
         .spawn()
         .expect("mosquitto_sub comes with mosquitto");
+    let mut subscriber = Ended(child);
     let lines = Arc::new(Mutex::new(Vec::<String>::new()));
-    let (kept, output) = (lines.clone(), subscriber.stdout.take().expect("piped"));
+    let (kept, output) = (lines.clone(), subscriber.0.stdout.take().expect("piped"));
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
             kept.lock().expect("a lock").push(line);
@@ -298,8 +309,8 @@ fn nothing_is_lost_while_the_broker_is_away(protocol: Protocol) {
     assert!(seen.len() <= 450 + 2 * 20, "at most a window of duplicates a loss, got {}", seen.len() - 450);
     assert!(post.link().counters().connects.load(Relaxed) >= 2);
     post.stop(Duration::from_secs(5));
-    subscriber.kill().expect("our own child");
-    subscriber.wait().expect("our own child");
+    subscriber.0.kill().expect("our own child");
+    subscriber.0.wait().expect("our own child");
 }
 
 #[test]

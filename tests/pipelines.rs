@@ -4,15 +4,34 @@ use oriel::media::{self, decoder};
 
 /// Nothing else may stand in a template: what is not here has not been looked at.
 const ALLOWED: [&str; 20] = [
-    "h264parse", "h265parse", "mpeg4videoparse", "jpegparse", "identity", "avdec_h264", "avdec_h265", "avdec_mpeg4",
-    "avdec_msmpeg4v2", "avdec_mjpeg", "vah264dec", "vah265dec", "vapostproc", "nvh264dec", "nvh265dec", "cudadownload",
-    "v4l2h264dec", "v4l2h265dec", "mppvideodec", "appsink",
+    "h264parse",
+    "h265parse",
+    "mpeg4videoparse",
+    "jpegparse",
+    "identity",
+    "avdec_h264",
+    "avdec_h265",
+    "avdec_mpeg4",
+    "avdec_msmpeg4v2",
+    "avdec_mjpeg",
+    "vah264dec",
+    "vah265dec",
+    "vapostproc",
+    "nvh264dec",
+    "nvh265dec",
+    "cudadownload",
+    "v4l2h264dec",
+    "v4l2h265dec",
+    "mppvideodec",
+    "appsink",
 ];
 
 #[test]
 fn every_template_parses_and_has_its_named_places() {
     media::init().expect("GStreamer is installed");
-    for (name, text) in decoder::templates().chain([("videoconvert".to_owned(), "videoconvert name=parse ! identity name=decoder ! appsink name=sink")]) {
+    for (name, text) in decoder::templates()
+        .chain([("videoconvert".to_owned(), "videoconvert name=parse ! identity name=decoder ! appsink name=sink")])
+    {
         let mut launch = decoder::launch_text(text);
         for element in decoder::elements(text) {
             assert!(ALLOWED.contains(&element.as_str()) || element == "videoconvert", "{name}: {element}");

@@ -20,8 +20,19 @@ fn replay(clip: &str, camera: &str, folder: &Path) -> [String; 3] {
     let path = |name: &str| folder.join(name).display().to_string();
     let (events, tracks, detections) = (path("events"), path("tracks"), path("detections"));
     let output = oriel(&[
-        "replay", clip, "-c", "testdata/configs/demo.yml", "--camera", camera, "-q",
-        "--events", &events, "--tracks", &tracks, "--detections", &detections,
+        "replay",
+        clip,
+        "-c",
+        "testdata/configs/demo.yml",
+        "--camera",
+        camera,
+        "-q",
+        "--events",
+        &events,
+        "--tracks",
+        &tracks,
+        "--detections",
+        &detections,
     ]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     [events, tracks, detections].map(|path| std::fs::read_to_string(path).expect("replay wrote it"))
@@ -91,8 +102,15 @@ fn an_annotated_clip_can_be_read_again() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let video = folder.path().join("seen.mp4");
     let output = oriel(&[
-        "replay", "testdata/clips/facade.mp4", "-c", "testdata/configs/demo.yml", "--camera", "facade", "-q",
-        "--video", &video.display().to_string(),
+        "replay",
+        "testdata/clips/facade.mp4",
+        "-c",
+        "testdata/configs/demo.yml",
+        "--camera",
+        "facade",
+        "-q",
+        "--video",
+        &video.display().to_string(),
     ]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     oriel::media::init().expect("GStreamer is installed");
@@ -105,8 +123,14 @@ fn bad_input_is_exit_code_two_and_names_its_place() {
     let cases: [(&[&str], &[&str]); 5] = [
         (&["replay", "nowhere.mp4", "-c", "testdata/configs/demo.yml", "--camera", "gate"], &["nowhere.mp4"]),
         (&["replay", "testdata/clips/gate.mp4", "-c", "nowhere.yml"], &["nowhere.yml"]),
-        (&["replay", "testdata/clips/gate.mp4", "-c", "testdata/configs/demo.yml", "--camera", "tower"], &["tower", "gate"]),
-        (&["replay", "README.md", "-c", "testdata/configs/demo.yml", "--camera", "gate"], &["README.md", "expected mp4"]),
+        (
+            &["replay", "testdata/clips/gate.mp4", "-c", "testdata/configs/demo.yml", "--camera", "tower"],
+            &["tower", "gate"],
+        ),
+        (
+            &["replay", "README.md", "-c", "testdata/configs/demo.yml", "--camera", "gate"],
+            &["README.md", "expected mp4"],
+        ),
         (&["detect", "--model", "nothing", "README.md"], &["nothing", "demo_figures"]),
     ];
     for (arguments, words) in cases {

@@ -18,7 +18,13 @@ use oriel::media::{self, Decode, Fault, Flow, Origin, Session, SourceSpec, Sourc
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn stream(path: &str) -> Stream {
-    Stream { path: path.into(), clip: common::here("testdata/clips/gate.mp4"), looped: true, user: None, password: None }
+    Stream {
+        path: path.into(),
+        clip: common::here("testdata/clips/gate.mp4"),
+        looped: true,
+        user: None,
+        password: None,
+    }
 }
 
 fn camera(url: &str) -> SourceSpec {
@@ -90,7 +96,10 @@ fn what_is_wrong_is_told_apart() {
 fn launch_syntax_in_an_address_stays_an_address() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("pwned");
-    let url = format!("rtsp://127.0.0.1:9/x fakesrc num-buffers=1 ! filesink location={} rtspsrc location=rtsp://b/y", file.display());
+    let url = format!(
+        "rtsp://127.0.0.1:9/x fakesrc num-buffers=1 ! filesink location={} rtspsrc location=rtsp://b/y",
+        file.display()
+    );
     five(&camera(&url)).expect_err("no such camera");
     assert!(!file.exists());
 }

@@ -149,7 +149,8 @@ enum Found {
 impl Catalog {
     /// `oriel models pull`: puts the card's file into the card's folder.
     pub fn pull(&self, card: &Card) -> Result<Pulled, CatalogError> {
-        let candidates: Vec<_> = self.folders.iter().chain(&self.weights).map(|folder| folder.join(&card.file)).collect();
+        let candidates: Vec<_> =
+            self.folders.iter().chain(&self.weights).map(|folder| folder.join(&card.file)).collect();
         pull(&card.folder.join(&card.file), &card.sha256, &candidates, card.url.as_deref())
     }
 }

@@ -28,9 +28,13 @@ pub fn pull(target: &Path, sha256: &str, candidates: &[PathBuf], url: Option<&st
     let here = candidates.iter().find_map(|path| Some((path.clone(), right(path)?)));
     let (bytes, pulled) = match (here, url) {
         (Some((path, bytes)), _) => (bytes, Pulled::Copied(path)),
-        (None, Some(url)) => (download(url).map_err(|error| fail(format!("{url}: {error}")))?, Pulled::Downloaded(url.into())),
+        (None, Some(url)) => {
+            (download(url).map_err(|error| fail(format!("{url}: {error}")))?, Pulled::Downloaded(url.into()))
+        }
         (None, None) => {
-            return Err(fail("has no address to pull it from; expected it in $ORIEL_MODELS with the card's sha256".into()));
+            return Err(fail(
+                "has no address to pull it from; expected it in $ORIEL_MODELS with the card's sha256".into(),
+            ));
         }
     };
     let found = sha256_hex(&bytes);

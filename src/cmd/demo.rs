@@ -87,8 +87,11 @@ pub fn run(args: Args) -> Outcome {
         eprintln!("  {camera:<8} {kind:<16} {count}");
     }
     eprintln!("ledger and snapshots: {}", args.data.display());
-    let silent: Vec<_> =
-        CAMERAS.iter().map(|(id, _)| *id).filter(|id| !seen.keys().any(|(c, k)| c == id && k != "camera.health")).collect();
+    let silent: Vec<_> = CAMERAS
+        .iter()
+        .map(|(id, _)| *id)
+        .filter(|id| !seen.keys().any(|(c, k)| c == id && k != "camera.health"))
+        .collect();
     if !sound {
         return Err(Failure::Running(anyhow!("an inference worker ended by itself; see the log")));
     }

@@ -333,11 +333,19 @@ impl Recorder {
             canvas.draw_rect(&track.rect, colour);
             canvas.draw_dot(track.rect.bottom_centre(), colour);
             let words = format!("{} {} {:.2}", track.id, track.kind, track.score);
-            canvas.draw_words(crate::base::geometry::Point::new(track.rect.left, track.rect.top - 0.03), &words, colour);
+            canvas.draw_words(
+                crate::base::geometry::Point::new(track.rect.left, track.rect.top - 0.03),
+                &words,
+                colour,
+            );
         }
         self.banner.retain(|(until, _)| *until > judged.frame.pts.0);
         for (row, (_, words)) in self.banner.iter().rev().take(6).enumerate() {
-            canvas.draw_words(crate::base::geometry::Point::new(0.01, 0.02 + 0.045 * row as f32), words, [255, 255, 255]);
+            canvas.draw_words(
+                crate::base::geometry::Point::new(0.01, 0.02 + 0.045 * row as f32),
+                words,
+                [255, 255, 255],
+            );
         }
         video.push(canvas.rgb(), judged.frame.pts).map_err(|fault| anyhow!(fault))
     }

@@ -36,15 +36,19 @@ pub fn run(args: Args) -> Outcome {
     let (width, height) = args.size;
     let mut text = String::new();
     for (index, detections) in frames.iter().enumerate() {
-        for track in tracker.update(Pts::from_seconds(index as f64 / args.fps), detections).iter().filter(|t| t.matched) {
+        for track in tracker.update(Pts::from_seconds(index as f64 / args.fps), detections).iter().filter(|t| t.matched)
+        {
             let r = &track.rect;
             let (left, top) = (r.left * width, r.top * height);
             let (w, h) = (r.width() * width, r.height() * height);
             let (frame, id, score) = (index + 1, track.id, track.score);
-            writeln!(text, "{frame},{id},{left:.2},{top:.2},{w:.2},{h:.2},{score:.4},-1,-1,-1").expect("a String takes all");
+            writeln!(text, "{frame},{id},{left:.2},{top:.2},{w:.2},{h:.2},{score:.4},-1,-1,-1")
+                .expect("a String takes all");
         }
     }
-    std::fs::write(&args.tracks, text).with_context(|| format!("{}: cannot be written", args.tracks.display())).bad_input()
+    std::fs::write(&args.tracks, text)
+        .with_context(|| format!("{}: cannot be written", args.tracks.display()))
+        .bad_input()
 }
 
 /// The frames 1..last, those without a row too.
@@ -54,12 +58,17 @@ fn read(path: &Path, (width, height): (f32, f32)) -> anyhow::Result<Vec<Vec<Dete
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let fields: Option<Vec<f32>> = line.split(',').take(7).map(|field| field.trim().parse().ok()).collect();
         let bad = || {
-            anyhow!("{}:{}: `{line}`; expected frame,-1,left,top,width,height,score in numbers, frame 1..10000000 and \
-                     not before the last one, score 0..1", path.display(), number + 1)
+            anyhow!(
+                "{}:{}: `{line}`; expected frame,-1,left,top,width,height,score in numbers, frame 1..10000000 and \
+                     not before the last one, score 0..1",
+                path.display(),
+                number + 1
+            )
         };
         let Some(&[frame, _, left, top, w, h, score]) = fields.as_deref() else { return Err(bad()) };
         let finite = [left, top, w, h].iter().all(|value| value.is_finite());
-        let frame = if (1.0..=1e7).contains(&frame) && frame.fract() == 0.0 { frame as usize } else { return Err(bad()) };
+        let frame =
+            if (1.0..=1e7).contains(&frame) && frame.fract() == 0.0 { frame as usize } else { return Err(bad()) };
         if !finite || !(0.0..=1.0).contains(&score) || frame < frames.len() {
             return Err(bad());
         }

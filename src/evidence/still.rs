@@ -16,8 +16,8 @@ pub fn load(path: &Path) -> Result<OwnedPicture, EvidenceError> {
         .into_decoder()
         .map_err(|error| fail(format!("no JPEG or PNG that can be read: {error}")))?;
     let upright = decoder.orientation().map_err(|error| fail(error.to_string()))?;
-    let mut picture =
-        DynamicImage::from_decoder(decoder).map_err(|error| fail(format!("no JPEG or PNG that can be read: {error}")))?;
+    let mut picture = DynamicImage::from_decoder(decoder)
+        .map_err(|error| fail(format!("no JPEG or PNG that can be read: {error}")))?;
     picture.apply_orientation(upright);
     let rgb = picture.into_rgb8();
     let (width, height) = (rgb.width() as usize, rgb.height() as usize);

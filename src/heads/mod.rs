@@ -49,7 +49,8 @@ pub struct Decoder {
 impl Decoder {
     pub fn new(model: &Model, spec: DecodeSpec) -> Decoder {
         let classes = model.classes.len();
-        let wanted = (0..classes).map(|class| spec.wanted.is_empty() || spec.wanted.contains(&(class as u16))).collect();
+        let wanted =
+            (0..classes).map(|class| spec.wanted.is_empty() || spec.wanted.contains(&(class as u16))).collect();
         let (width, height) = (model.input.width, model.input.height);
         Decoder { head: model.head, classes, width, height, spec, wanted }
     }
@@ -69,7 +70,11 @@ impl Decoder {
                 return;
             }
             let ((left, top), (right, bottom)) = (fit.back(left, top), fit.back(right, bottom));
-            out.push(Found { rect: Rect { left, top, right, bottom }, class: class as u16, score: score.clamp(0.0, 1.0) });
+            out.push(Found {
+                rect: Rect { left, top, right, bottom },
+                class: class as u16,
+                score: score.clamp(0.0, 1.0),
+            });
         };
         let choose = Choice { score_min: spec.score_min, all_classes: spec.all_classes, wanted };
         let grid = Grid { width: *width, height: *height, classes: *classes };
@@ -232,12 +237,24 @@ mod tests {
     fn every_class_that_passes_is_a_box_when_asked_for() {
         let set = [(0, 4, 1.0), (0, 5, 0.5), (0, 6, 0.6)];
         let mut found = Vec::new();
-        Decoder::new(&model(Head::YoloX, 2, 32, 32), spec(true)).decode(&[output([21, 7], &set).view()], &FIT, &mut found);
+        Decoder::new(&model(Head::YoloX, 2, 32, 32), spec(true)).decode(
+            &[output([21, 7], &set).view()],
+            &FIT,
+            &mut found,
+        );
         assert_eq!(found.iter().map(|f| f.class).collect::<Vec<_>>(), vec![1, 0]);
-        Decoder::new(&model(Head::YoloX, 2, 32, 32), spec(false)).decode(&[output([21, 7], &set).view()], &FIT, &mut found);
+        Decoder::new(&model(Head::YoloX, 2, 32, 32), spec(false)).decode(
+            &[output([21, 7], &set).view()],
+            &FIT,
+            &mut found,
+        );
         assert_eq!(found.iter().map(|f| f.class).collect::<Vec<_>>(), vec![1]);
         let only_first = DecodeSpec { wanted: vec![0], ..spec(false) };
-        Decoder::new(&model(Head::YoloX, 2, 32, 32), only_first).decode(&[output([21, 7], &set).view()], &FIT, &mut found);
+        Decoder::new(&model(Head::YoloX, 2, 32, 32), only_first).decode(
+            &[output([21, 7], &set).view()],
+            &FIT,
+            &mut found,
+        );
         assert_eq!(found.iter().map(|f| f.class).collect::<Vec<_>>(), vec![0]);
     }
 }

@@ -24,12 +24,16 @@ pub fn decode(
             continue;
         }
         let (x, y) = (column * stride, line * stride);
-        choice.of(values, |value| value, |class, score| {
-            let mut sides = distances.chunks_exact(bins).map(|logits| expectation(logits) * stride);
-            let mut side = || sides.next().expect("four sides of `bins` logits follow the classes");
-            let rect = [x - side(), y - side(), x + side(), y + side()];
-            push(class, score, rect);
-        });
+        choice.of(
+            values,
+            |value| value,
+            |class, score| {
+                let mut sides = distances.chunks_exact(bins).map(|logits| expectation(logits) * stride);
+                let mut side = || sides.next().expect("four sides of `bins` logits follow the classes");
+                let rect = [x - side(), y - side(), x + side(), y + side()];
+                push(class, score, rect);
+            },
+        );
     }
     strange
 }

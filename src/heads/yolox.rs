@@ -19,11 +19,15 @@ pub fn decode(rows: &[f32], grid: Grid, choice: Choice<'_>, push: &mut impl FnMu
             strange += 1;
             continue;
         }
-        choice.of(values, |value| objectness * value, |class, score| {
-            let (x, y) = ((geometry[0] + column) * stride, (geometry[1] + line) * stride);
-            let (w, h) = (geometry[2].exp() * stride, geometry[3].exp() * stride);
-            push(class, score, [x - w / 2.0, y - h / 2.0, x + w / 2.0, y + h / 2.0]);
-        });
+        choice.of(
+            values,
+            |value| objectness * value,
+            |class, score| {
+                let (x, y) = ((geometry[0] + column) * stride, (geometry[1] + line) * stride);
+                let (w, h) = (geometry[2].exp() * stride, geometry[3].exp() * stride);
+                push(class, score, [x - w / 2.0, y - h / 2.0, x + w / 2.0, y + h / 2.0]);
+            },
+        );
     }
     strange
 }

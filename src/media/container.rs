@@ -15,7 +15,9 @@ pub fn demuxer(path: &Path) -> Result<&'static str, Fault> {
         .map_err(|error| fail(error.to_string()))?;
     let at = |from: usize, len: usize| head.get(from..from + len).unwrap_or_default();
     match () {
-        () if [b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"].iter().any(|word| at(4, 4) == *word) => Ok("qtdemux"),
+        () if [b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"].iter().any(|word| at(4, 4) == *word) => {
+            Ok("qtdemux")
+        }
         () if at(0, 4) == [0x1a, 0x45, 0xdf, 0xa3] => Ok("matroskademux"),
         () if at(0, 4) == b"RIFF" && at(8, 4) == b"AVI " => Ok("avidemux"),
         () if at(0, 1) == [0x47] && at(188, 1) == [0x47] => Ok("tsdemux"),

@@ -39,9 +39,8 @@ pub fn codec_of(caps: &gst::CapsRef) -> Option<&'static str> {
 /// The tail for `codec` as a bin with one sink pad, and the variant that was chosen.
 /// Fails where the wanted variant's elements are not installed, naming those that are missing.
 pub fn tail(codec: &str, wanted: Decode) -> Result<(gst::Bin, Decode), Fault> {
-    let fitting = TEMPLATES.iter().filter(|(c, variant, _)| {
-        *c == codec && (wanted == Decode::Auto || wanted == *variant)
-    });
+    let fitting =
+        TEMPLATES.iter().filter(|(c, variant, _)| *c == codec && (wanted == Decode::Auto || wanted == *variant));
     let mut missing = Vec::new();
     for (_, variant, text) in fitting {
         let lacks: Vec<_> = elements(text).filter(|name| !installed(name)).collect();
@@ -54,7 +53,10 @@ pub fn tail(codec: &str, wanted: Decode) -> Result<(gst::Bin, Decode), Fault> {
     let detail = if missing.is_empty() {
         format!("no template decodes {codec} as {wanted:?}")
     } else {
-        format!("{codec} cannot be decoded: {}; scripts/setup.sh installs what software decoding needs", missing.join("; "))
+        format!(
+            "{codec} cannot be decoded: {}; scripts/setup.sh installs what software decoding needs",
+            missing.join("; ")
+        )
     };
     Err(Fault::new(Reason::DecodeError, detail))
 }
@@ -82,7 +84,8 @@ pub fn launch_text(template: &str) -> String {
 /// Names of the elements in a template; caps filters are none.
 pub fn elements(template: &str) -> impl Iterator<Item = String> {
     let text = launch_text(template);
-    let names = text.split('!').filter_map(|part| part.split_whitespace().next().map(str::to_owned)).collect::<Vec<_>>();
+    let names =
+        text.split('!').filter_map(|part| part.split_whitespace().next().map(str::to_owned)).collect::<Vec<_>>();
     names.into_iter().filter(|name| !name.contains('/'))
 }
 

@@ -44,6 +44,11 @@ impl Pixels for Decoded {
             VideoFormat::Nv12 => Planes::Nv12 { y: plane(0), uv: plane(1) },
             _ => Planes::I420 { y: plane(0), u: plane(1), v: plane(2) },
         };
-        Picture { width: self.frame.width() as usize, height: self.frame.height() as usize, planes, colour: self.colour }
+        Picture {
+            width: self.frame.width() as usize,
+            height: self.frame.height() as usize,
+            planes,
+            colour: self.colour,
+        }
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use gst::prelude::*;
 
+use super::Fault;
 use super::container::demuxer;
 use super::decoder::codec_of;
-use super::Fault;
 use crate::base::health::Reason;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +44,11 @@ pub fn probe(path: &Path) -> Result<ClipInfo, Fault> {
                 _ => "identity",
             };
             let Ok(parser) = gst::ElementFactory::make(parser).build() else { return };
-            let Ok(sink) = gst::ElementFactory::make("fakesink").property("sync", false).property("async", false).build() else { return };
+            let Ok(sink) =
+                gst::ElementFactory::make("fakesink").property("sync", false).property("async", false).build()
+            else {
+                return;
+            };
             let video = codec_of(&caps).is_some();
             if pipeline.add_many([&parser, &sink]).is_err() || parser.link(&sink).is_err() {
                 return;
@@ -66,7 +70,8 @@ pub fn probe(path: &Path) -> Result<ClipInfo, Fault> {
     let caps = told.recv_timeout(Duration::from_secs(10));
     let duration = caps.is_ok().then(|| demux.query_duration::<gst::ClockTime>()).flatten();
     let _ = pipeline.set_state(gst::State::Null);
-    let caps = caps.map_err(|_| fail("no video stream that can be decoded; expected H.264, H.265, MPEG-4 or MJPEG".into()))?;
+    let caps =
+        caps.map_err(|_| fail("no video stream that can be decoded; expected H.264, H.265, MPEG-4 or MJPEG".into()))?;
     let structure = caps.structure(0).expect("caps of a stream have a structure");
     let side = |name| structure.get::<i32>(name).unwrap_or(0).max(0) as usize;
     let fps = structure.get::<gst::Fraction>("framerate").ok().filter(|f| f.numer() > 0);

@@ -79,7 +79,8 @@ impl Server {
                 move || {
                     let run = context.with_thread_default(|| {
                         let source = server.attach(Some(&context));
-                        let _ = tell.send(source.as_ref().map(|_| server.bound_port()).map_err(|error| error.to_string()));
+                        let _ =
+                            tell.send(source.as_ref().map(|_| server.bound_port()).map_err(|error| error.to_string()));
                         if let Ok(id) = source {
                             main_loop.run();
                             // `SourceId::remove` looks in the default context and panics.

@@ -284,8 +284,9 @@ fn refuse_large(bin: &gst::Bin, pixels_max: u64, shared: &Arc<Mutex<Shared>>) ->
             let (width, height) = (side("width"), side("height"));
             if width * height > pixels_max {
                 refused.store(true, Relaxed);
-                let detail =
-                    format!("pictures are {width} x {height}, expected at most {pixels_max} pixels (source.pixels_max)");
+                let detail = format!(
+                    "pictures are {width} x {height}, expected at most {pixels_max} pixels (source.pixels_max)"
+                );
                 let mut shared = shared.lock().expect("held for a move only");
                 shared.fault.get_or_insert(Fault::new(Reason::TooLarge, detail));
             }
@@ -316,7 +317,9 @@ fn receive(
     let (shared, on_shot) = (Arc::clone(shared), Arc::clone(on_shot));
     let new_sample = move |sink: &AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        let (Some(buffer), Some(caps)) = (sample.buffer_owned(), sample.caps()) else { return Ok(gst::FlowSuccess::Ok) };
+        let (Some(buffer), Some(caps)) = (sample.buffer_owned(), sample.caps()) else {
+            return Ok(gst::FlowSuccess::Ok);
+        };
         if info.as_ref().is_none_or(|(known, _)| known.as_ref() != caps) {
             let new = VideoInfo::from_caps(caps).map_err(|_| gst::FlowError::NotNegotiated)?;
             info = Some((caps.to_owned(), new));
@@ -377,4 +380,3 @@ impl PictureClock {
         (pts, captured)
     }
 }
-

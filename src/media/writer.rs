@@ -60,12 +60,15 @@ impl Mp4Writer {
         }
         let first = *self.first.get_or_insert(pts);
         // GStreamer wants rows of RGB padded to four bytes.
-        let width = self.source.caps().and_then(|caps| caps.structure(0)?.get::<i32>("width").ok()).unwrap_or(0) as usize;
+        let width =
+            self.source.caps().and_then(|caps| caps.structure(0)?.get::<i32>("width").ok()).unwrap_or(0) as usize;
         let (row, stride) = (3 * width, (3 * width).next_multiple_of(4));
         let bytes = if row == stride {
             rgb.to_vec()
         } else {
-            rgb.chunks_exact(row).flat_map(|line| line.iter().copied().chain(std::iter::repeat_n(0, stride - row))).collect()
+            rgb.chunks_exact(row)
+                .flat_map(|line| line.iter().copied().chain(std::iter::repeat_n(0, stride - row)))
+                .collect()
         };
         let mut buffer = gst::Buffer::from_mut_slice(bytes);
         let writable = buffer.get_mut().expect("nobody else has seen this buffer");

@@ -209,7 +209,11 @@ mod tests {
     #[test]
     fn a_grey_picture_stays_grey_and_the_rest_is_padding() {
         let spec = InputSpec {
-            width: 8, height: 8, order: ChannelOrder::Rgb, mean: [0.0; 3], scale: [1.0; 3],
+            width: 8,
+            height: 8,
+            order: ChannelOrder::Rgb,
+            mean: [0.0; 3],
+            scale: [1.0; 3],
             fit: FitKind::LetterboxTopLeft { pad: 114.0 },
         };
         let (luma, chroma) = (vec![126u8; 16 * 8], vec![128u8; 8 * 4]);

@@ -13,8 +13,8 @@ pub fn fill(slot: &mut [f32], picture: &Picture<'_>, spec: &InputSpec) -> Fit {
     let area = spec.width * spec.height;
     for y in 0..spec.height {
         for x in 0..spec.width {
-            let inside =
-                (place.left..place.left + place.width).contains(&x) && (place.top..place.top + place.height).contains(&y);
+            let inside = (place.left..place.left + place.width).contains(&x)
+                && (place.top..place.top + place.height).contains(&y);
             let rgb = if inside {
                 let column = |n: usize| tap(x - place.left, place.width, n);
                 let row = |n: usize| tap(y - place.top, place.height, n);
@@ -56,7 +56,13 @@ pub(super) fn tap(at: usize, target: usize, source: usize) -> (usize, usize, f32
     (clamp(low as i64), clamp(low as i64 + 1), weight)
 }
 
-fn sample(plane: Plane<'_>, (x0, x1, wx): (usize, usize, f32), (y0, y1, wy): (usize, usize, f32), step: usize, at: usize) -> f32 {
+fn sample(
+    plane: Plane<'_>,
+    (x0, x1, wx): (usize, usize, f32),
+    (y0, y1, wy): (usize, usize, f32),
+    step: usize,
+    at: usize,
+) -> f32 {
     let get = |x: usize, y: usize| f32::from(plane.data[y * plane.stride + x * step + at]);
     let upper = get(x0, y0) + wx * (get(x1, y0) - get(x0, y0));
     let lower = get(x0, y1) + wx * (get(x1, y1) - get(x0, y1));

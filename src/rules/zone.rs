@@ -91,7 +91,8 @@ impl InZoneRule {
         if let Some(known) = self.visits.iter().position(|visit| visit.track == track.id) {
             return Some(known);
         }
-        let lost = |visit: &Visit| scene.pts > visit.seen && !scene.tracks.iter().any(|t| t.id == visit.track && t.matched);
+        let lost =
+            |visit: &Visit| scene.pts > visit.seen && !scene.tracks.iter().any(|t| t.id == visit.track && t.matched);
         let near = |visit: &Visit| {
             let (a, b) = (visit.rect.centre(), track.rect.centre());
             let (w, h) = (visit.rect.width().max(track.rect.width()), visit.rect.height().max(track.rect.height()));
@@ -106,7 +107,8 @@ impl InZoneRule {
     fn tell(&self, visit: &Visit, phase: Phase, until: Pts, inside: u32) -> Happening {
         let fact = InZone {
             zone: self.zone_id.clone(),
-            dwell_s: until.since(visit.began).as_secs_f32(),
+            // Whole milliseconds: more would be noise of the clock.
+            dwell_s: until.since(visit.began).as_millis() as f32 / 1000.0,
             threshold_s: self.after.as_secs_f32(),
             inside,
         };
@@ -162,7 +164,9 @@ impl Rule for InZoneRule {
             }
         }
         let over = |visit: &Visit| {
-            let away = visit.seen > visit.inside && scene.pts.since(visit.inside) >= LEAVE;
+            let outside = visit.seen > visit.inside;
+            let believed = visit.pictures >= ENTER_PICTURES && visit.inside.since(visit.began) >= ENTER;
+            let away = outside && (!believed || scene.pts.since(visit.inside) >= LEAVE);
             away || scene.pts.since(visit.seen) >= GONE
         };
         let present = self.visits.iter().filter(|visit| visit.inside == scene.pts).count() as u32;

@@ -79,8 +79,7 @@ fn lane(model: &Model, session: SessionSpec, cameras: &[Camera]) -> anyhow::Resu
         .filter(|(_, class)| class.kind.is_some_and(looked_at))
         .map(|(row, _)| row)
         .collect();
-    let decode =
-        DecodeSpec { score_min: SCORE_LOW, nms_iou: NMS_IOU, max: BOXES_MAX, all_classes: false, wanted };
+    let decode = DecodeSpec { score_min: SCORE_LOW, nms_iou: NMS_IOU, max: BOXES_MAX, all_classes: false, wanted };
     let expected = rows_and_columns(model.head, model.classes.len(), model.input.width, model.input.height);
     Ok(Lane { backend: Box::new(Onnx::open(model, session, expected)?), decoder: Decoder::new(model, decode) })
 }

@@ -88,7 +88,11 @@ impl Desk {
             Ok(()) => {}
             Err(TrySendError::Full(paper) | TrySendError::Disconnected(paper)) => {
                 self.tally.refused.fetch_add(1, Relaxed);
-                tracing::error!(camera = paper.event.camera(), id = paper.event.id, "event refused: the ledger is behind");
+                tracing::error!(
+                    camera = paper.event.camera(),
+                    id = paper.event.id,
+                    "event refused: the ledger is behind"
+                );
             }
         }
     }
@@ -205,11 +209,7 @@ impl LiveListener {
         for ((_, id, _), best) in &mut self.best {
             let track = judged.scene.tracks.iter().find(|track| track.id == *id && track.matched);
             if let Some(track) = track.filter(|track| worth(&track.rect, track.score) > 1.1 * best.worth) {
-                *best = Best {
-                    worth: worth(&track.rect, track.score),
-                    frame: judged.frame.clone(),
-                    rect: track.rect,
-                };
+                *best = Best { worth: worth(&track.rect, track.score), frame: judged.frame.clone(), rect: track.rect };
             }
         }
     }

@@ -205,7 +205,13 @@ impl CameraPart {
                 self.health(CameraState::Online, None, Phase::End, outage.take());
             }
             SourceState::Offline(fault) => {
-                tracing::warn!(camera = self.camera.id, session, reason = fault.reason.word(), "offline: {}", fault.detail);
+                tracing::warn!(
+                    camera = self.camera.id,
+                    session,
+                    reason = fault.reason.word(),
+                    "offline: {}",
+                    fault.detail
+                );
                 self.online.lock().expect("held for a move only")[index] = false;
                 self.engine.interrupt(self.id, session);
                 self.status(CameraStatus::Offline, Some(fault.reason.word()));
@@ -314,5 +320,6 @@ pub fn logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| "info,rumqttd=off,rumqttc=off,ort=warn".into());
     // A second call (tests) keeps the first one's settings.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
 }

@@ -14,7 +14,13 @@ pub struct Assigner {
 impl Assigner {
     /// Pairs rows with columns so that the sum of `cost(row, column)` is least; pushes (row, column) into `pairs`
     /// (cleared first) for the smaller side's every member. Costs have to be finite.
-    pub fn solve(&mut self, rows: usize, columns: usize, cost: impl Fn(usize, usize) -> f64, pairs: &mut Vec<(usize, usize)>) {
+    pub fn solve(
+        &mut self,
+        rows: usize,
+        columns: usize,
+        cost: impl Fn(usize, usize) -> f64,
+        pairs: &mut Vec<(usize, usize)>,
+    ) {
         pairs.clear();
         if rows == 0 || columns == 0 {
             return;
@@ -22,11 +28,19 @@ impl Assigner {
         if rows <= columns {
             self.smaller_first(rows, columns, &cost, |row, column| pairs.push((row, column)));
         } else {
-            self.smaller_first(columns, rows, &|row, column| cost(column, row), |row, column| pairs.push((column, row)));
+            self.smaller_first(columns, rows, &|row, column| cost(column, row), |row, column| {
+                pairs.push((column, row))
+            });
         }
     }
 
-    fn smaller_first(&mut self, n: usize, m: usize, cost: &impl Fn(usize, usize) -> f64, mut pair: impl FnMut(usize, usize)) {
+    fn smaller_first(
+        &mut self,
+        n: usize,
+        m: usize,
+        cost: &impl Fn(usize, usize) -> f64,
+        mut pair: impl FnMut(usize, usize),
+    ) {
         let Assigner { potential_row, potential_column, row_of, way, least, used } = self;
         let fill = |buffer: &mut Vec<f64>, len: usize, value: f64| {
             buffer.clear();

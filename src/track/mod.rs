@@ -143,13 +143,16 @@ impl Tracker {
         self.strong.clear();
         self.strong.extend(detections.iter().filter(|d| d.rect.area() > 0.0 && d.score.is_finite()));
         self.strong.sort_unstable_by(|a, b| {
-            let place = |d: &Detection| (d.kind, d.rect.left.to_bits(), d.rect.top.to_bits(), d.rect.right.to_bits(), d.rect.bottom.to_bits());
+            let place = |d: &Detection| {
+                (d.kind, d.rect.left.to_bits(), d.rect.top.to_bits(), d.rect.right.to_bits(), d.rect.bottom.to_bits())
+            };
             b.score.total_cmp(&a.score).then_with(|| place(a).cmp(&place(b)))
         });
         let mut kept = 0;
         for i in 0..self.strong.len() {
             let one = self.strong[i];
-            let double = |other: &Detection| group(other.kind) == group(one.kind) && other.rect.iou(&one.rect) > IOU_SAME;
+            let double =
+                |other: &Detection| group(other.kind) == group(one.kind) && other.rect.iou(&one.rect) > IOU_SAME;
             if !self.strong[..kept].iter().any(double) {
                 self.strong[kept] = one;
                 kept += 1;

@@ -39,13 +39,12 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     ("ledger", &["base"], &["rusqlite", "serde_json", "thiserror", "tracing"]),
     ("mqtt", &["base", "ledger"], &["rumqttc", "serde", "serde_json", "thiserror", "tokio", "tracing"]),
     ("broker", &["base"], &["rumqttd", "thiserror", "tracing"]),
-    ("console", &["base", "ledger"], &["axum", "serde", "serde_json", "thiserror", "tokio", "tracing"]),
     ("catalog", &["base"], &["serde", "serde_saphyr", "thiserror", "toml", "tracing", "ureq"]),
     // 3 engine: threads and queues
     ("engine", &["base", "preprocess", "heads", "track", "rules", "infer"], &["ndarray", "thiserror", "tracing"]),
     // 4 wiring
     ("config", ALL, &["schemars", "serde", "serde_json", "serde_saphyr", "thiserror", "tracing"]),
-    ("service", ALL, &["anyhow", "serde", "serde_json", "thiserror", "tokio", "tracing"]),
+    ("service", ALL, &["anyhow", "serde", "serde_json", "thiserror", "tokio", "tracing", "tracing_subscriber"]),
     (
         "cmd",
         ALL,

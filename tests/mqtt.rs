@@ -174,7 +174,10 @@ fn event(state: &str) -> Box<Event> {
 
 /// Everything a subscriber heard.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Vec<(String, Vec<u8>)>>>);
+struct Heard(Arc<Mutex<Vec<Message>>>);
+
+/// Topic and payload.
+type Message = (String, Vec<u8>);
 
 impl Heard {
     /// Returns once subscribed.

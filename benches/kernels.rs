@@ -6,7 +6,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use oriel::base::detection::{Detection, Kind};
 use oriel::base::frame::{Colour, OwnedPicture, OwnedPlanes, Pixels};
 use oriel::base::geometry::Rect;
-use oriel::base::model::{ChannelOrder, FitKind, InputSpec};
+use oriel::base::model::{ChannelOrder, FitKind, InputSpec, Samples};
 use oriel::base::time::Pts;
 use oriel::preprocess::Filler;
 use oriel::track::{Tracker, TrackerSpec};
@@ -15,6 +15,7 @@ fn fill(c: &mut Criterion) {
     let spec = InputSpec {
         width: 416,
         height: 416,
+        samples: Samples::F32,
         order: ChannelOrder::Bgr,
         mean: [0.0; 3],
         scale: [1.0; 3],

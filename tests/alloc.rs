@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use ndarray::{ArrayViewD, IxDyn};
 use oriel::base::frame::{CameraId, Colour, Frame, OwnedPicture, OwnedPlanes};
-use oriel::base::model::{ChannelOrder, Class, FitKind, Head, InputSpec, Model};
+use oriel::base::model::{ChannelOrder, Class, FitKind, Head, InputSpec, Model, Samples};
 use oriel::base::time::{Captured, Pts, TimeSource, Timestamp};
 use oriel::engine::{Lane, Newest, Tally, Worker};
 use oriel::heads::{DecodeSpec, Decoder};
@@ -40,6 +40,7 @@ static ALLOCATOR: Counting = Counting;
 const INPUT: InputSpec = InputSpec {
     width: 64,
     height: 64,
+    samples: Samples::F32,
     order: ChannelOrder::Bgr,
     mean: [0.0; 3],
     scale: [1.0; 3],
@@ -81,7 +82,7 @@ fn a_thousand_turns_allocate_nothing() {
         input: INPUT,
         head: Head::YoloX,
         classes: Arc::new([Class { label: "person".into(), kind: None }]),
-        precision: "f32".into(),
+        precision: "f32".into(), free: None,
     };
     let spec = DecodeSpec { score_min: 0.1, nms_iou: 0.6, max: 100, all_classes: false, wanted: vec![] };
     let mut output = vec![0.0; ROWS * 6];

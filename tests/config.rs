@@ -7,7 +7,7 @@ use std::sync::Arc;
 use oriel::base::detection::Kind;
 use oriel::base::event::Direction;
 use oriel::base::geometry::Anchor;
-use oriel::base::model::{ChannelOrder, Class, FitKind, Head, InputSpec, Model};
+use oriel::base::model::{ChannelOrder, Class, FitKind, Head, InputSpec, Model, Samples};
 use oriel::config::{BrokerChoice, Config, Problem, Protocol, Want, load_str, schema_json};
 use oriel::media::{Origin, Transport};
 use oriel::rules::RuleSpec;
@@ -27,6 +27,7 @@ fn find_model(_: &[PathBuf], name: &str) -> Result<Model, String> {
         input: InputSpec {
             width: 416,
             height: 416,
+            samples: Samples::F32,
             order: ChannelOrder::Bgr,
             mean: [0.0; 3],
             scale: [1.0; 3],

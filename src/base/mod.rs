@@ -7,6 +7,7 @@ pub mod frame;
 pub mod geometry;
 pub mod hash;
 pub mod health;
+pub mod histogram;
 pub mod id;
 pub mod model;
 pub mod scene;

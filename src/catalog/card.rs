@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::CatalogError;
 use crate::base::detection::Kind;
 use crate::base::id::is_id;
-use crate::base::model::{ChannelOrder, Class, FitKind, Head, InputSpec, Model};
+use crate::base::model::{ChannelOrder, Class, FitKind, Head, InputSpec, Model, Samples};
 
 pub const FILE: &str = "model.yml";
 
@@ -45,6 +45,12 @@ pub struct Card {
 struct Input {
     width: usize,
     height: usize,
+    /// Both sides may be any multiple of this many pixels, up to `width` and `height`.
+    #[serde(default)]
+    free: Option<usize>,
+    /// Type of the numbers; `u8` takes samples as they are, without mean and std.
+    #[serde(default)]
+    samples: Samples,
     order: ChannelOrder,
     mean: [f32; 3],
     std: [f32; 3],
@@ -120,6 +126,12 @@ impl Card {
         if !mean.iter().chain(std).all(|x| x.is_finite()) || std.contains(&0.0) {
             return Err("input: mean and std have to be finite, std not 0".into());
         }
+        if let Some(step) = self.input.free.filter(|step| *step == 0 || width % step != 0 || height % step != 0) {
+            return Err(format!("input: free: {step}, expected a step in pixels of which {width} and {height} are multiples"));
+        }
+        if self.input.samples == Samples::U8 && (*mean != [0.0; 3] || *std != [1.0; 3]) {
+            return Err("input: samples u8 are taken as they are; expected mean [0, 0, 0] and std [1, 1, 1]".into());
+        }
         let labels = self.labels()?;
         if let Some(strange) = self.kinds.keys().find(|label| !labels.contains(label)) {
             return Err(format!("kinds: `{strange}` is no class of this model"));
@@ -153,6 +165,7 @@ impl Card {
             input: InputSpec {
                 width: input.width,
                 height: input.height,
+                samples: input.samples,
                 order: input.order,
                 mean: input.mean,
                 scale: input.std.map(|std| 1.0 / std),
@@ -170,6 +183,7 @@ impl Card {
             },
             classes: labels.iter().map(|label| Class { label: label.clone(), kind: kind(label) }).collect(),
             precision: self.precision.clone(),
+            free: input.free,
         })
     }
 }

@@ -159,7 +159,7 @@ mod tests {
     use ndarray::{ArrayD, IxDyn};
 
     use super::*;
-    use crate::base::model::{ChannelOrder, Class, FitKind, InputSpec};
+    use crate::base::model::{ChannelOrder, Class, FitKind, InputSpec, Samples};
 
     fn model(head: Head, classes: usize, width: usize, height: usize) -> Model {
         Model {
@@ -169,6 +169,7 @@ mod tests {
             input: InputSpec {
                 width,
                 height,
+                samples: Samples::F32,
                 order: ChannelOrder::Bgr,
                 mean: [0.0; 3],
                 scale: [1.0; 3],
@@ -176,7 +177,7 @@ mod tests {
             },
             head,
             classes: (0..classes).map(|i| Class { label: format!("c{i}"), kind: None }).collect(),
-            precision: "f32".into(),
+            precision: "f32".into(), free: None,
         }
     }
 

@@ -159,7 +159,7 @@ mod tests {
     use super::super::plain;
     use super::*;
     use crate::base::frame::{Colour, Matrix, Range};
-    use crate::base::model::FitKind;
+    use crate::base::model::{FitKind, Samples};
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
@@ -170,7 +170,7 @@ mod tests {
             spare in 0usize..5, layout in 0usize..3, fit in 0usize..3, bgr: bool, bt709: bool, full: bool, seed: u64,
         ) {
             let spec = InputSpec {
-                width: out_width, height: out_height,
+                width: out_width, height: out_height, samples: Samples::F32,
                 order: if bgr { ChannelOrder::Bgr } else { ChannelOrder::Rgb },
                 mean: [103.5, 116.3, 123.7], scale: [0.0174, 0.0175, 0.0171],
                 fit: [FitKind::Stretch, FitKind::LetterboxTopLeft { pad: 114.0 }, FitKind::LetterboxCentre { pad: 0.0 }][fit],
@@ -211,6 +211,7 @@ mod tests {
         let spec = InputSpec {
             width: 8,
             height: 8,
+            samples: Samples::F32,
             order: ChannelOrder::Rgb,
             mean: [0.0; 3],
             scale: [1.0; 3],

@@ -1,0 +1,92 @@
+//! The only module that asks the operating system what this process uses and what machine it runs on. Clocks of CPU time are
+//! handed to the floors below as plain functions.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// CPU time that the calling thread has used.
+pub fn thread_cpu() -> Duration {
+    read(ClockId::ThreadCPUTime)
+}
+
+/// CPU time that all threads of this process have used, user and system.
+pub fn process_cpu() -> Duration {
+    read(ClockId::ProcessCPUTime)
+}
+
+fn read(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
+    Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
+}
+
+/// Cores that this process may use.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Memory of this process in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// In RAM now.
+    pub resident: u64,
+    /// The most that was ever in RAM.
+    pub peak: u64,
+}
+
+/// From `/proc/self/status`; zeros where there is none.
+pub fn memory() -> Memory {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    Memory { resident: field(&status, "VmRSS:"), peak: field(&status, "VmHWM:") }
+}
+
+fn field(status: &str, name: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+/// What measurements were made on.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    pub cpu: String,
+    pub cores: usize,
+    pub architecture: &'static str,
+    pub memory_bytes: u64,
+    /// Load average of the last minute when this was read: other work on the machine makes timings worthless.
+    pub load: f64,
+}
+
+pub fn machine() -> Machine {
+    let text = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let (cpus, memory, load) = (text("/proc/cpuinfo"), text("/proc/meminfo"), text("/proc/loadavg"));
+    let cpu = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    Machine {
+        cpu: cpu.map_or("unknown", |(_, name)| name.trim()).to_owned(),
+        cores: cores(),
+        architecture: std::env::consts::ARCH,
+        memory_bytes: field(&memory, "MemTotal:"),
+        load: load.split_whitespace().next().and_then(|load| load.parse().ok()).unwrap_or(0.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_shows_on_both_clocks() {
+        let (thread, process) = (thread_cpu(), process_cpu());
+        let mut sum = 0u64;
+        while thread_cpu() == thread {
+            sum = std::hint::black_box(sum + 1);
+        }
+        assert!(process_cpu() > process);
+    }
+
+    #[test]
+    fn memory_is_in_bytes() {
+        let Memory { resident, peak } = memory();
+        assert!(peak >= resident && resident > 1 << 20, "{resident} of {peak}");
+        assert_eq!(field("VmPeak:\t 7 kB\nVmRSS:\t  12 kB\n", "VmRSS:"), 12 * 1024);
+    }
+}

@@ -3,15 +3,16 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ndarray::{ArrayViewD, IxDyn};
 use oriel::base::frame::{CameraId, Colour, Frame, OwnedPicture, OwnedPlanes};
 use oriel::base::model::{ChannelOrder, Class, FitKind, Head, InputSpec, Model, Samples};
 use oriel::base::time::{Captured, Pts, TimeSource, Timestamp};
-use oriel::engine::{Lane, Newest, Tally, Worker};
+use oriel::engine::{Batch, Lane, LaneTerms, Meters, Newest, Tally, Worker};
 use oriel::heads::{DecodeSpec, Decoder};
-use oriel::infer::{Backend, InferError};
+use oriel::infer::{Backend, InferError, Slots};
+use oriel::system::thread_cpu;
 use oriel::track::{Tracker, TrackerSpec};
 
 struct Counting;
@@ -62,7 +63,7 @@ impl Backend for Scripted {
 
     fn run(
         &mut self,
-        _slots: &[f32],
+        _slots: Slots<'_>,
         n: usize,
         give: &mut dyn FnMut(usize, &[ArrayViewD<'_, f32>]),
     ) -> Result<(), InferError> {
@@ -87,9 +88,15 @@ fn a_thousand_turns_allocate_nothing() {
     let spec = DecodeSpec { score_min: 0.1, nms_iou: 0.6, max: 100, all_classes: false, wanted: vec![] };
     let mut output = vec![0.0; ROWS * 6];
     output[4..6].fill(0.9);
-    let decoder = Decoder::new(&model, spec);
-    let mut worker = Worker::new(vec![Lane { backend: Box::new(Scripted(output)), decoder }]);
-    let newest = Newest::new((0..4).map(|_| (0, Arc::new(Tally::default()))));
+    let open = move |_: usize, input: InputSpec| {
+        let decoder = Decoder::new(&model, input, spec.clone());
+        Ok(Lane { backend: Box::new(Scripted(output.clone())), decoder })
+    };
+    let known = [Batch { lane: 0, input: INPUT }];
+    let worker = Worker::new(Arc::new(open), &known, 4, Arc::new(Meters::default()), thread_cpu);
+    let mut worker = worker.expect("a scripted model opens");
+    let terms = LaneTerms { input: INPUT, free: None, weight: 1.0, max_batch: 4, max_wait: Duration::ZERO };
+    let newest = Newest::new([terms], (0..4).map(|_| (Some(0), Arc::new(Tally::default()))));
     let pixels = Arc::new(OwnedPicture {
         width: 96,
         height: 54,
@@ -102,6 +109,7 @@ fn a_thousand_turns_allocate_nothing() {
         pts: Pts(turn * 40_000_000),
         captured: Captured { at: Timestamp::UNIX_EPOCH, source: TimeSource::File, clock_offset_ms: None },
         decoded: Instant::now(),
+        decode_cpu: Duration::ZERO,
         pixels: pixels.clone(),
     };
     let mut tracker = Tracker::new(TrackerSpec::default());

@@ -21,6 +21,8 @@ fn spec(path: &Path) -> SourceSpec {
         connect: std::time::Duration::from_secs(10),
         stall: std::time::Duration::from_secs(10),
         pixels_max: 4096 * 4096,
+        skip_non_reference: false,
+        throttle: None,
     }
 }
 

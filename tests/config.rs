@@ -41,6 +41,7 @@ fn find_model(_: &[PathBuf], name: &str) -> Result<Model, String> {
             class("car", Some(Kind::Car)),
         ]),
         precision: "f32".to_string(),
+        free: None,
     })
 }
 

@@ -38,6 +38,8 @@ fn camera(url: &str) -> SourceSpec {
         connect: Duration::from_secs(5),
         stall: Duration::from_secs(2),
         pixels_max: 4096 * 4096,
+        skip_non_reference: false,
+        throttle: None,
     }
 }
 

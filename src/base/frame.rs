@@ -1,7 +1,7 @@
 //! A decoded picture on its way: who sent it, when it was taken, and its planes as the decoder left them.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::base::time::{Captured, Pts};
 
@@ -19,6 +19,8 @@ pub struct Frame {
     pub captured: Captured,
     /// When the decoder handed it over, on the monotonic clock; latencies are measured from here.
     pub decoded: Instant,
+    /// CPU time that the stream's thread spent on it: since the picture before was handed over.
+    pub decode_cpu: Duration,
     pub pixels: Arc<dyn Pixels>,
 }
 

@@ -13,5 +13,6 @@ pub mod model;
 pub mod scene;
 pub mod secret;
 pub mod stop;
+pub mod throttle;
 pub mod time;
 pub mod track;

@@ -39,14 +39,17 @@ fn summary(config: &Config) -> String {
     use std::fmt::Write;
     let mut text = String::new();
     let inference = &config.inference;
+    let open = |number: Option<usize>| number.map_or("by probe".to_string(), |number| number.to_string());
     let put = writeln!(
         text,
-        "node {}: {} cameras, {} workers of {} threads, up to {} pictures a turn",
+        "node {}: {} cameras; inference on {}, policy {}; workers {}, threads {}, pictures a batch {}",
         config.node,
         config.cameras.len(),
-        inference.workers,
-        inference.threads,
-        inference.max_batch
+        inference.provider.word(),
+        format!("{:?}", inference.policy).to_lowercase(),
+        open(inference.workers),
+        open(inference.threads),
+        open(inference.max_batch)
     );
     put.expect("writing to a String cannot fail");
     for camera in &config.cameras {

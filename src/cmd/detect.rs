@@ -7,10 +7,13 @@ use anyhow::{Context, anyhow};
 use super::{BadInput, Failure, Outcome};
 use crate::base::frame::Pixels;
 use crate::catalog::Catalog;
+use crate::engine::Slab;
 use crate::evidence::still;
-use crate::heads::{DecodeSpec, Decoder, Found, rows_and_columns};
-use crate::infer::{Backend, Onnx, RuntimeSpec, SessionSpec, find_library, load_library};
+use crate::heads::{DecodeSpec, Decoder, Found};
+use crate::infer::{Backend, Provider, RuntimeSpec, SessionSpec, find_library, load_library};
 use crate::preprocess::Filler;
+use crate::service::plan::open_session;
+use crate::system;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -45,9 +48,9 @@ pub fn run(args: Args) -> Outcome {
     let model = Catalog::new(folders).load(&args.model).bad_input()?;
     let files = images(&args.path).bad_input()?;
     load_library(&find_library(&RuntimeSpec::default()).map_err(anyhow::Error::from)?).map_err(anyhow::Error::from)?;
-    let expected = rows_and_columns(model.head, model.classes.len(), model.input.width, model.input.height);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut backend = Onnx::open(&model, SessionSpec { threads, max_batch: 1 }, expected).bad_input()?;
+    // The card's own size: what other tools are compared with.
+    let session = SessionSpec { threads: system::cores(), max_batch: 1, provider: Provider::Cpu };
+    let mut backend = open_session(&model, model.input, session).bad_input()?;
     let spec = DecodeSpec {
         score_min: args.score,
         nms_iou: args.nms,
@@ -55,15 +58,15 @@ pub fn run(args: Args) -> Outcome {
         all_classes: args.all_classes,
         wanted: vec![],
     };
-    let mut decoder = Decoder::new(&model, spec);
+    let mut decoder = Decoder::new(&model, model.input, spec);
     let mut filler = Filler::new(model.input);
-    let mut slot = vec![0.0; model.input.slot_len()];
+    let mut slab = Slab::new(model.input, 1);
     let mut found: Vec<Found> = Vec::new();
     let mut answers = Vec::new();
     for file in &files {
         let picture = still::load(file).bad_input()?;
-        let fit = filler.fill(&mut slot, &picture.picture());
-        let run = backend.run(&slot, 1, &mut |_, outputs| {
+        let fit = slab.fill(0, &mut filler, &picture.picture());
+        let run = backend.run(slab.first(1), 1, &mut |_, outputs| {
             decoder.decode(outputs, &fit, &mut found);
         });
         run.map_err(anyhow::Error::from)?;

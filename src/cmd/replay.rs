@@ -9,16 +9,17 @@ use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{BadInput, Failure, Outcome, check};
-use crate::base::event::{Event, ModelRef};
-use crate::base::frame::{CameraId, Frame};
+use crate::base::event::{Event, Happening, ModelRef};
+use crate::base::frame::CameraId;
+use crate::base::scene::Scene;
 use crate::base::stop::Stop;
 use crate::base::time::Timestamp;
 use crate::config::{Camera, Want};
-use crate::engine::{Judged, Listener};
+use crate::engine::{Finished, Judged, Listener};
 use crate::evidence::{Canvas, Rgb};
-use crate::media::{self, Flow, Mp4Writer, Origin};
+use crate::media::{self, Mp4Writer, Origin};
 use crate::service::envelope::{Envelope, Mode};
-use crate::service::{engine_of, logging};
+use crate::service::{Feed, Loop, logging};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -80,23 +81,12 @@ pub fn run(args: Args) -> Outcome {
     let recorder = Arc::new(Mutex::new(Recorder::new(&config.node, &camera, outputs, bar.clone())));
     let cameras = [camera];
     let listener = |_| -> Box<dyn Listener> { Box::new(Shared(Arc::clone(&recorder))) };
-    let engine = Arc::new(engine_of(&cameras, &config.inference, listener)?);
+    let picture = (info.width, info.height);
+    let engine = Arc::new(Loop::of_clips(&cameras, &config.inference, picture, false)?.start(listener)?);
 
     let stop = Stop::default();
-    let on_shot: media::OnShot = {
-        let engine = Arc::clone(&engine);
-        Arc::new(move |shot| {
-            let frame = Frame {
-                camera: CameraId(0),
-                session: 1,
-                pts: shot.pts,
-                captured: shot.captured,
-                decoded: shot.decoded,
-                pixels: shot.pixels,
-            };
-            if engine.put_waiting(frame) { Flow::Go } else { Flow::Stop }
-        })
-    };
+    let feed = Feed::new(Arc::clone(&engine), CameraId(0));
+    let on_shot: media::OnShot = Arc::new(move |shot| feed.waiting(1, shot));
     let ran = media::run_once(&cameras[0].source, &media::Session::replay(args.start), &stop, on_shot, || {});
     let counts = engine.tally(CameraId(0)).read();
     let engine = Arc::into_inner(engine).context("the source still holds the engine")?;
@@ -200,8 +190,8 @@ impl Listener for Shared {
         self.0.lock().expect("a panic in here ends the worker and with it the command").judged(judged);
     }
 
-    fn finished(&mut self, last: &Judged<'_>) {
-        self.0.lock().expect("a panic in here ends the worker and with it the command").finished(last);
+    fn finished(&mut self, finished: &Finished<'_>) {
+        self.0.lock().expect("a panic in here ends the worker and with it the command").finished(finished);
     }
 }
 
@@ -238,14 +228,14 @@ impl Recorder {
         let first = *self.first_pts.get_or_insert(judged.frame.pts.0);
         self.bar.set_position((judged.frame.pts.0 - first) / 1_000_000);
         self.tracks_seen = judged.scene.tracks.iter().map(|track| track.id).max().unwrap_or(0).max(self.tracks_seen);
-        self.events_of(judged);
+        self.events_of(&judged.scene, judged.happenings);
         let written =
             self.write_tracks(judged).and_then(|()| self.write_detections(judged)).and_then(|()| self.draw(judged));
         self.keep(written);
     }
 
-    fn finished(&mut self, last: &Judged<'_>) {
-        self.events_of(last);
+    fn finished(&mut self, finished: &Finished<'_>) {
+        self.events_of(&finished.scene, finished.happenings);
     }
 
     fn keep(&mut self, written: anyhow::Result<()>) {
@@ -254,15 +244,15 @@ impl Recorder {
         }
     }
 
-    fn events_of(&mut self, judged: &Judged<'_>) {
+    fn events_of(&mut self, scene: &Scene<'_>, happenings: &[Happening]) {
         if let (Mode::Replay { first, .. }, Some(pts)) = (&mut self.envelope.mode, self.first_pts) {
             first.0 = pts;
         }
-        for happening in judged.happenings {
-            let event = self.envelope.event(happening, judged.frame);
+        for happening in happenings {
+            let event = self.envelope.event(happening, scene);
             let class = happening.objects.first().map(|o| o.class.as_str()).unwrap_or("-");
             let words = format!("{:?} {} {} {class}", happening.phase, event.short_type(), happening.rule);
-            self.banner.push((judged.frame.pts.0 + BANNER_NS, words.to_lowercase()));
+            self.banner.push((scene.pts.0 + BANNER_NS, words.to_lowercase()));
             if let Some(file) = &mut self.outputs.events {
                 let written = writeln!(file, "{}", event.to_json()).context("cannot write the events");
                 self.keep(written);

@@ -6,13 +6,15 @@ mod raw;
 mod resolve;
 mod url;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::base::detection::Kind;
 use crate::base::geometry::{Line, Polygon};
 use crate::base::model::Model;
 use crate::base::secret::Secret;
-use crate::infer::RuntimeSpec;
+use crate::infer::{Provider, RuntimeSpec};
 use crate::media::SourceSpec;
 use crate::rules::NamedRule;
 
@@ -103,13 +105,58 @@ pub enum Protocol {
     V311,
 }
 
-/// `workers` sessions of `threads` threads, each taking up to `max_batch` pictures a turn.
+/// How models are run; what is None is chosen at start by a probe (`service::plan`).
 #[derive(Debug, Clone)]
 pub struct Inference {
-    pub workers: usize,
-    pub threads: usize,
-    pub max_batch: usize,
+    pub provider: Provider,
+    pub policy: Policy,
+    pub workers: Option<usize>,
+    pub threads: Option<usize>,
+    pub max_batch: Option<usize>,
+    /// Of a picture for others to fill its batch, under `gather`.
+    pub max_wait: Duration,
+    pub input: InputSize,
+    /// By model name; 1.0 where there is none.
+    pub weights: BTreeMap<String, f64>,
     pub runtime: RuntimeSpec,
+}
+
+impl Default for Inference {
+    fn default() -> Inference {
+        Inference {
+            provider: Provider::default(),
+            policy: Policy::default(),
+            workers: None,
+            threads: None,
+            max_batch: None,
+            // A quarter of a frame period at 25 fps: company comes sooner, or it does not come.
+            max_wait: Duration::from_millis(10),
+            input: InputSize::default(),
+            weights: BTreeMap::new(),
+            runtime: RuntimeSpec::default(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Policy {
+    /// What the probe finds fastest.
+    #[default]
+    Auto,
+    /// Whatever is fresh, at once, to sessions side by side.
+    Spread,
+    /// Batches across cameras that wait until they are full or their deadline has come.
+    Gather,
+}
+
+/// Where a card leaves the size of the input free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InputSize {
+    /// The shape of the picture chooses it.
+    #[default]
+    Auto,
+    /// The card's own.
+    Card,
 }
 
 #[derive(Debug, Clone)]
@@ -120,6 +167,8 @@ pub struct Camera {
     pub source: SourceSpec,
     /// A facade camera may have none.
     pub model: Option<Model>,
+    /// Least time between two analysed pictures; zero analyses all of them.
+    pub detect_every: Duration,
     /// Kinds that are tracked, never empty where there is a model.
     pub kinds: Vec<Kind>,
     /// Detections below are ignored by the tracker's first pass, 0..1.

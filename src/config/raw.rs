@@ -7,10 +7,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::places::{At, Hidden, NamedMap, Node, Place, Problems, Read, Value};
 use super::places::{entries, quoted, read_key, read_numbers, unknown_key};
-use super::{CameraKind, Protocol};
+use super::{CameraKind, InputSize, Policy, Protocol};
 use crate::base::detection::Kind;
 use crate::base::event::Direction;
 use crate::base::geometry::Anchor;
+use crate::infer::Provider;
 use crate::media::{Decode, Transport};
 
 /// A struct of keys: `name: type in bounds = default`. Makes the struct, its schema, its reader (which tells unknown keys,
@@ -164,14 +165,27 @@ keys! {
 }
 
 keys! {
-    /// How models are run: `workers` sessions of `threads` threads, each taking up to `max_batch` pictures a turn.
+    /// How models are run. What is left out is chosen by a probe of the box at start, which says what it chose.
     Inference {
-        /// Sessions that run side by side; without it one for each core.
+        /// What runs the models; all but `cpu` need a libonnxruntime that was built with it.
+        #[schemars(extend("default" = "cpu"))]
+        provider: Provider;
+        /// `spread`: small batches to one-thread sessions, at once. `gather`: batches wait for company, with a deadline.
+        #[schemars(extend("default" = "auto"))]
+        policy: Policy;
+        /// Sessions that run side by side.
         workers: u64, in 1 to 256;
         /// Threads of one session.
-        threads: u64, in 1 to 64, default 1u64;
+        threads: u64, in 1 to 64;
         /// Pictures, of whichever cameras have a fresh one, that a session takes at once.
-        max_batch: u64, in 1 to 64, default 2u64;
+        max_batch: u64, in 1 to 128;
+        /// Longest wait of a picture for others to fill its batch, milliseconds; `gather` alone waits.
+        max_wait_ms: f64, in 0 to 1000, default 10.0;
+        /// Size of a model's input where its card leaves it free: `auto` takes the shape of the picture, `card` the card's.
+        #[schemars(extend("default" = "auto"))]
+        input: InputSize;
+        /// Share of the workers' time by model name, where there is not enough for all; 1 is ordinary.
+        weights: Weights;
         /// libonnxruntime.so; without it the usual places are searched.
         library: String;
     }
@@ -189,6 +203,8 @@ keys! {
         source: OrText<Source>;
         /// Name of a model card. A gate camera needs one.
         model: String;
+        /// How often its pictures are analysed.
+        detect: Detect;
         /// Kinds that are tracked; without it person, two_wheeler, car, truck_bus and animal, as far as the model sees them.
         kinds: Vec<At<Kind>>;
         /// Detections below start no track.
@@ -291,6 +307,16 @@ keys! {
     }
 }
 
+keys! {
+    /// How often a camera's pictures are analysed.
+    Detect {
+        /// Analysed pictures a second, at most; without it every picture the camera sends.
+        fps: f64, in 0.1 to 120;
+        /// Pictures that no other refers to are not decoded. Spares a fifth of the decoding where the stream has B-frames.
+        skip_non_reference: bool, default false;
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RuleType {
     Crossing,
@@ -317,6 +343,13 @@ impl RuleType {
     }
 }
 
+words! { schema Provider:
+    "cpu" => Provider::Cpu, "cuda" => Provider::Cuda, "tensorrt" => Provider::TensorRt,
+    "openvino" => Provider::OpenVino, "migraphx" => Provider::MiGraphX, "rocm" => Provider::Rocm,
+    "xnnpack" => Provider::Xnnpack, "qnn" => Provider::Qnn, "rknpu" => Provider::Rknpu, "cann" => Provider::Cann,
+}
+words! { schema Policy: "auto" => Policy::Auto, "spread" => Policy::Spread, "gather" => Policy::Gather }
+words! { schema InputSize: "auto" => InputSize::Auto, "card" => InputSize::Card }
 words! { schema CameraKind: "gate" => CameraKind::Gate, "facade" => CameraKind::Facade }
 words! { schema Protocol: "5" => Protocol::V5, "3.1.1" => Protocol::V311 }
 words! { schema Transport: "tcp" => Transport::Tcp, "udp" => Transport::Udp }
@@ -333,6 +366,39 @@ words! { Anchor: "bottom_centre" => Anchor::BottomCentre, "centre" => Anchor::Ce
 words! { Kind:
     "person" => Kind::Person, "two_wheeler" => Kind::TwoWheeler, "car" => Kind::Car, "truck_bus" => Kind::TruckBus,
     "animal" => Kind::Animal, "bird" => Kind::Bird, "object" => Kind::Object,
+}
+
+/// Numbers above zero by name of a model, which need not be an id.
+pub struct Weights(pub Vec<(String, At<f64>)>);
+
+impl Read for Weights {
+    fn read(node: &Node, place: &Place, problems: &Problems) -> Option<Weights> {
+        let mut weights = Vec::new();
+        for (name, place, node) in entries(node, place, problems)? {
+            if let Some(value) = f64::read(node, &place, problems) {
+                within(value, 0.01, 100.0, &place, problems);
+                weights.push((name.to_owned(), At { value, place }));
+            }
+        }
+        Some(Weights(weights))
+    }
+}
+
+impl JsonSchema for Weights {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Weights".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "additionalProperties": { "type": "number", "minimum": 0.01, "maximum": 100 },
+        })
+    }
 }
 
 /// A map, or its most used key alone as text.

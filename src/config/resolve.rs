@@ -19,6 +19,11 @@ use crate::rules::line::CrossingSpec;
 use crate::rules::zone::{IntrusionSpec, LoiteringSpec};
 use crate::rules::{NamedRule, RuleSpec};
 
+/// Between pictures at a rate that may be out of bounds, which was told already.
+fn interval(fps: f64) -> Duration {
+    Duration::try_from_secs_f64(1.0 / fps).unwrap_or_default()
+}
+
 /// Tracked where the config names no kinds: who and what comes through a gate. Birds and things only on request.
 const USUAL_KINDS: [Kind; 5] = [Kind::Person, Kind::TwoWheeler, Kind::Car, Kind::TruckBus, Kind::Animal];
 
@@ -80,14 +85,16 @@ impl Desk<'_> {
             Some(models) => models.value.iter().map(|folder| self.placed(&folder.value)).collect(),
             None => vec![self.placed("models")],
         };
-        let inference = self.inference(root.inference.as_ref());
+        let named = root.cameras.as_ref().map(|cameras| cameras.value.0.as_slice()).unwrap_or_default();
+        let models: Vec<&str> = named.iter().filter_map(|(_, at)| Some(at.value.model.as_ref()?.value.as_str())).collect();
+        let inference = self.inference(root.inference.as_ref(), &models);
         let cameras = self.needed(&root.cameras, "cameras", top, "at least one camera");
         let cameras = cameras.map(|cameras| self.cameras(cameras, &folders)).unwrap_or_default();
         Some(Config {
             node: node.map(|node| node.value.clone()).unwrap_or_default(),
             data: PathBuf::from(root.data()),
             mqtt: mqtt?,
-            inference: inference?,
+            inference,
             cameras,
         })
     }
@@ -112,18 +119,28 @@ impl Desk<'_> {
         None
     }
 
-    fn inference(&self, raw: Option<&At<raw::Inference>>) -> Option<Inference> {
-        let raw = raw.map(|at| &at.value);
-        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-        let nothing = raw::Inference { workers: None, threads: None, max_batch: None, library: None };
-        let raw = raw.unwrap_or(&nothing);
-        let library = raw.library.as_ref().and_then(|path| self.existing_file(path, "the library"));
-        Some(Inference {
-            workers: raw.workers.as_ref().map_or(cores, |workers| workers.value as usize),
-            threads: raw.threads() as usize,
-            max_batch: raw.max_batch() as usize,
-            runtime: RuntimeSpec { library },
-        })
+    fn inference(&self, raw: Option<&At<raw::Inference>>, models: &[&str]) -> Inference {
+        let Some(raw) = raw.map(|at| &at.value) else {
+            return Inference::default();
+        };
+        let weights = raw.weights.as_ref().map(|weights| weights.value.0.as_slice()).unwrap_or_default();
+        for (name, at) in weights.iter().filter(|(name, _)| !models.contains(&name.as_str())) {
+            self.tell(&at.place, format!("no camera has the model {}", quoted(name)));
+        }
+        let number = |at: &Option<At<u64>>| at.as_ref().map(|at| at.value as usize);
+        Inference {
+            provider: raw.provider.as_ref().map(|at| at.value).unwrap_or_default(),
+            policy: raw.policy.as_ref().map(|at| at.value).unwrap_or_default(),
+            workers: number(&raw.workers),
+            threads: number(&raw.threads),
+            max_batch: number(&raw.max_batch),
+            max_wait: Duration::from_secs_f64(raw.max_wait_ms().max(0.0) / 1000.0),
+            input: raw.input.as_ref().map(|at| at.value).unwrap_or_default(),
+            weights: weights.iter().map(|(name, at)| (name.clone(), at.value)).collect(),
+            runtime: RuntimeSpec {
+                library: raw.library.as_ref().and_then(|path| self.existing_file(path, "the library")),
+            },
+        }
     }
 
     fn mqtt(&self, raw: Option<&At<OrText<raw::Mqtt>>>) -> Option<Mqtt> {
@@ -303,7 +320,11 @@ impl Desk<'_> {
     fn camera(&self, id: &str, at: &At<raw::Camera>, folders: &[PathBuf], serving: bool) -> Option<Camera> {
         let (raw, place) = (&at.value, &at.place);
         let kind = self.needed(&raw.kind, "kind", place, "gate or facade").map(|at| at.value);
-        let source = self.source(raw, place);
+        let detect = raw.detect.as_ref().map(|at| &at.value);
+        let mut source = self.source(raw, place);
+        if let Some(source) = &mut source {
+            source.skip_non_reference = detect.is_some_and(|detect| detect.skip_non_reference());
+        }
         let anchor = raw.anchor.as_ref().map(|at| at.value).unwrap_or_default();
 
         if kind == Some(CameraKind::Gate) {
@@ -341,6 +362,7 @@ impl Desk<'_> {
             model,
             kinds,
             score_min: raw.score_min() as f32,
+            detect_every: detect.and_then(|d| d.fps.as_ref()).map_or(Duration::ZERO, |at| interval(at.value)),
             lines,
             zones,
             rules,
@@ -424,6 +446,8 @@ impl Desk<'_> {
             connect: Duration::from_secs_f64(raw.connect_s()),
             stall: Duration::from_secs_f64(raw.stall_s()),
             pixels_max: raw.pixels_max(),
+            skip_non_reference: false,
+            throttle: None,
         })
     }
 

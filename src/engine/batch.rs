@@ -1,31 +1,58 @@
-//! The batched inference loop. Workers take fresh frames of all cameras, fill slots straight from the decoders' planes, run
-//! the model on the filled part, decode each row and hand it to its camera's judge. Batches form by themselves: while a run
-//! lasts, fresh frames gather, and the next turn takes them. No time-out, no allocation per frame.
+//! The batched inference loop. Workers take due frames of all cameras, fill slots straight from the decoders' planes, run the
+//! model on the filled part, decode each row and hand it to its camera's judge. On CPUs batches form by themselves: while a
+//! run lasts, fresh frames gather, and the next turn takes them. On accelerators a batch waits for company, with a deadline.
+//! Which of the two is a matter of the lanes' terms; the loop is the same. No allocation per frame.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
+use super::gate::{Gate, GateSpec};
 use super::judge::{Bench, JudgeSpec};
-use super::newest::{Newest, Taken};
+use super::meters::{BATCH_MAX, Meters, MetersReading, Stage};
+use super::newest::{Batch, LaneTerms, Newest, Taken};
 use super::tally::{Drop, Tally};
-use crate::base::frame::{CameraId, Frame};
-use crate::base::model::Fit;
+use crate::base::frame::{CameraId, Frame, Picture};
+use crate::base::model::{Fit, InputSpec, Samples};
 use crate::heads::{Decoder, Found};
-use crate::infer::Backend;
+use crate::infer::{Backend, InferError, Slots};
 use crate::preprocess::Filler;
 
-/// One model of one worker.
+/// One model at one size of input, of one worker.
 pub struct Lane {
     pub backend: Box<dyn Backend>,
     pub decoder: Decoder,
 }
 
-/// What the engine is made of. Every worker has the same lanes in the same order.
+/// Opens a lane's model at a size of input; called once for each worker and size.
+pub type OpenLane = Arc<dyn Fn(usize, InputSpec) -> Result<Lane, InferError> + Send + Sync>;
+
+/// What the engine is made of.
 pub struct EngineSpec {
-    pub workers: Vec<Vec<Lane>>,
-    /// By `CameraId`: the camera's lane and judge; None for a camera without a model.
-    pub cameras: Vec<Option<(usize, JudgeSpec)>>,
+    pub workers: usize,
+    /// One for each model.
+    pub lanes: Vec<LaneTerms>,
+    pub open: OpenLane,
+    /// What is opened before the first picture; sizes that are not named here are opened when a picture asks for them.
+    pub known: Vec<Batch>,
+    /// By `CameraId`; None for a camera without a model.
+    pub cameras: Vec<Option<CameraSpec>>,
+    /// CPU time of the calling thread.
+    pub thread_cpu: fn() -> Duration,
+}
+
+pub struct CameraSpec {
+    pub lane: usize,
+    pub gate: GateSpec,
+    pub judge: JudgeSpec,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error(transparent)]
+    Model(#[from] InferError),
+    #[error("cannot start an inference thread: {0}")]
+    Thread(#[from] std::io::Error),
 }
 
 /// The running loop. Ends when `close` was called and the last frame was judged.
@@ -36,42 +63,44 @@ pub struct Engine {
 
 struct Shared {
     newest: Newest,
-    benches: Vec<Option<Bench>>,
+    /// By `CameraId`; None for a camera without a model.
+    cameras: Vec<Option<Desk>>,
     tallies: Vec<Arc<Tally>>,
-    /// Turns of `batch - 1` pictures.
-    turns: [AtomicU64; BATCH_MAX],
+    meters: Arc<Meters>,
 }
 
-/// Larger batches gain nothing on any device this runs on, and slots are taken at start.
-pub const BATCH_MAX: usize = 64;
+/// One camera's way in and out of the loop.
+struct Desk {
+    /// Locked by the one thread of the camera's stream.
+    gate: Mutex<Gate>,
+    bench: Bench,
+}
 
 impl Engine {
-    pub fn start(spec: EngineSpec) -> std::io::Result<Engine> {
-        let workers = spec.workers.len();
-        let tallies: Vec<_> = spec.cameras.iter().map(|_| Arc::new(Tally::default())).collect();
-        let lanes = spec.cameras.iter().map(|camera| camera.as_ref().map_or(usize::MAX, |(lane, _)| *lane));
-        let newest = Newest::new(lanes.zip(tallies.iter().cloned()));
-        let benches = spec
-            .cameras
+    pub fn start(spec: EngineSpec) -> Result<Engine, EngineError> {
+        let EngineSpec { workers, lanes, open, known, cameras, thread_cpu } = spec;
+        let tallies: Vec<_> = cameras.iter().map(|_| Arc::new(Tally::default())).collect();
+        let meters = Arc::new(Meters::default());
+        let lane_of = cameras.iter().map(|camera| camera.as_ref().map(|camera| camera.lane));
+        let newest = Newest::new(lanes.iter().copied(), lane_of.zip(tallies.iter().cloned()));
+        let cameras = cameras.into_iter().zip(&tallies).enumerate().map(|(index, (camera, tally))| {
+            let id = CameraId(index as u32);
+            let CameraSpec { gate, judge, .. } = camera?;
+            let bench = Bench::new(id, judge, workers, Arc::clone(tally), Arc::clone(&meters), thread_cpu);
+            Some(Desk { gate: Mutex::new(Gate::new(gate)), bench })
+        });
+        let cameras = cameras.collect();
+        let shared = Arc::new(Shared { newest, cameras, tallies, meters: Arc::clone(&meters) });
+        let most = lanes.iter().map(|lane| lane.max_batch).max().unwrap_or(0);
+        let opened = (0..workers).map(|_| Worker::new(Arc::clone(&open), &known, most, Arc::clone(&meters), thread_cpu));
+        let opened = opened.collect::<Result<Vec<_>, _>>()?;
+        let workers = opened
             .into_iter()
             .enumerate()
-            .map(|(index, camera)| {
-                let id = CameraId(index as u32);
-                camera.map(|(_, judge)| Bench::new(id, judge, workers, Arc::clone(&tallies[index])))
-            })
-            .collect();
-        let turns = std::array::from_fn(|_| AtomicU64::new(0));
-        let shared = Arc::new(Shared { newest, benches, tallies, turns });
-        let workers = spec
-            .workers
-            .into_iter()
-            .enumerate()
-            .map(|(i, lanes)| {
+            .map(|(i, mut worker)| {
                 let shared = Arc::clone(&shared);
-                std::thread::Builder::new().name(format!("infer-{i}")).spawn(move || {
-                    let mut worker = Worker::new(lanes);
-                    while worker.turn_shared(&shared) {}
-                })
+                let thread = std::thread::Builder::new().name(format!("infer-{i}"));
+                thread.spawn(move || while worker.turn_shared(&shared) {})
             })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Engine { shared, workers })
@@ -79,24 +108,36 @@ impl Engine {
 
     /// A live frame: replaces the camera's unread one. Never waits.
     pub fn put(&self, frame: Frame) {
-        let camera = frame.camera.0 as usize;
-        if self.shared.benches[camera].is_none() {
-            self.shared.tallies[camera].decoded();
-            self.shared.tallies[camera].dropped(Drop::NoModel);
-            return;
+        if self.admits(&frame) {
+            self.shared.newest.put(frame);
         }
-        self.shared.newest.put(frame);
     }
 
     /// A clip's frame: waits until the loop has taken the one before. Returns false once the engine is closed.
     pub fn put_waiting(&self, frame: Frame) -> bool {
-        self.shared.newest.put_waiting(frame)
+        !self.admits(&frame) || self.shared.newest.put_waiting(frame)
+    }
+
+    /// Counts the frame, and why it goes no further if it does not.
+    fn admits(&self, frame: &Frame) -> bool {
+        let camera = frame.camera.0 as usize;
+        let tally = &self.shared.tallies[camera];
+        tally.decoded();
+        self.shared.meters.spent(Stage::Decode, frame.decode_cpu);
+        let stopped = match &self.shared.cameras[camera] {
+            Some(desk) => desk.gate.lock().expect("a gate does not panic").stops(frame),
+            None => Some(Drop::NoModel),
+        };
+        if let Some(why) = stopped {
+            tally.dropped(why);
+        }
+        stopped.is_none()
     }
 
     /// The camera's session is over: its open incidents end, frames of it that are still on their way are dropped.
     pub fn interrupt(&self, camera: CameraId, session: u32) {
-        if let Some(bench) = &self.shared.benches[camera.0 as usize] {
-            bench.interrupt(session);
+        if let Some(desk) = &self.shared.cameras[camera.0 as usize] {
+            desk.bench.interrupt(session);
         }
     }
 
@@ -104,9 +145,14 @@ impl Engine {
         &self.shared.tallies[camera.0 as usize]
     }
 
-    /// How many turns carried 1, 2, .. pictures.
-    pub fn turns(&self) -> Vec<u64> {
-        self.shared.turns.iter().map(|turns| turns.load(Relaxed)).collect()
+    /// Costs, waits and batches so far.
+    pub fn meters(&self) -> MetersReading {
+        self.shared.meters.read()
+    }
+
+    /// How long the frame in each camera's place has waited; None for an empty place.
+    pub fn ages(&self) -> Vec<Option<Duration>> {
+        self.shared.newest.ages()
     }
 
     /// True if a worker has ended although nobody asked: the service cannot go on.
@@ -120,95 +166,179 @@ impl Engine {
         self.shared.newest.close();
         let sound = self.workers.into_iter().all(|worker| worker.join().is_ok());
         if sound {
-            for bench in self.shared.benches.iter().flatten() {
-                bench.interrupt(u32::MAX);
+            for desk in self.shared.cameras.iter().flatten() {
+                desk.bench.interrupt(u32::MAX);
             }
         }
         sound
     }
 }
 
-/// One thread's sessions, slots and buffers; all memory is taken in `new`.
+/// One thread's sessions, slots and buffers. All memory is taken when a size is opened.
 pub struct Worker {
-    lanes: Vec<LaneDesk>,
+    open: OpenLane,
+    desks: Vec<LaneDesk>,
     frames: Vec<Taken>,
+    fits: Vec<Fit>,
     found: Vec<Vec<Found>>,
     refused: Vec<usize>,
+    meters: Arc<Meters>,
+    thread_cpu: fn() -> Duration,
 }
 
 struct LaneDesk {
+    batch: Batch,
     lane: Lane,
     filler: Filler,
-    /// `max_batch` slots, one after the other.
-    slots: Vec<f32>,
-    slot_len: usize,
-    max: usize,
-    fits: Vec<Fit>,
+    slots: Slab,
 }
 
-impl Worker {
-    pub fn new(lanes: Vec<Lane>) -> Worker {
-        let lanes: Vec<_> = lanes
-            .into_iter()
-            .map(|lane| {
-                let input = lane.backend.input();
-                let max = lane.backend.max_batch().min(BATCH_MAX);
-                LaneDesk {
-                    filler: Filler::new(input),
-                    slots: vec![0.0; max * input.slot_len()],
-                    slot_len: input.slot_len(),
-                    max,
-                    fits: Vec::with_capacity(max),
-                    lane,
-                }
-            })
-            .collect();
-        let most = lanes.iter().map(|desk| desk.max).max().unwrap_or(0);
-        Worker {
-            lanes,
-            frames: Vec::with_capacity(most),
-            found: (0..most).map(|_| Vec::with_capacity(256)).collect(),
-            refused: vec![0; most],
+/// Slots of one input, one after the other, of the type it says.
+pub struct Slab {
+    slot_len: usize,
+    numbers: Numbers,
+}
+
+enum Numbers {
+    F32(Vec<f32>),
+    U8(Vec<u8>),
+}
+
+impl Slab {
+    pub fn new(input: InputSpec, slots: usize) -> Slab {
+        let slot_len = input.slot_len();
+        let numbers = match input.samples {
+            Samples::F32 => Numbers::F32(vec![0.0; slots * slot_len]),
+            Samples::U8 => Numbers::U8(vec![0; slots * slot_len]),
+        };
+        Slab { slot_len, numbers }
+    }
+
+    /// Puts `picture` into one slot and says how to map boxes back. `filler` is of the same input.
+    pub fn fill(&mut self, slot: usize, filler: &mut Filler, picture: &Picture<'_>) -> Fit {
+        let range = slot * self.slot_len..(slot + 1) * self.slot_len;
+        match &mut self.numbers {
+            Numbers::F32(numbers) => filler.fill(&mut numbers[range], picture),
+            Numbers::U8(numbers) => filler.fill_u8(&mut numbers[range], picture),
         }
     }
 
-    fn turn_shared(&mut self, shared: &Shared) -> bool {
-        let Shared { newest, benches, tallies, turns } = shared;
-        let carried = self.turn(newest, |taken, found, refused| {
-            let camera = taken.frame.camera.0 as usize;
-            tallies[camera].refused_rows(refused);
-            if let Some(bench) = &benches[camera] {
-                bench.give(taken, found);
-            }
-        });
-        if let Some(n) = carried {
-            turns[n - 1].fetch_add(1, Relaxed);
+    /// The first `slots` slots.
+    pub fn first(&self, slots: usize) -> Slots<'_> {
+        match &self.numbers {
+            Numbers::F32(numbers) => Slots::F32(&numbers[..slots * self.slot_len]),
+            Numbers::U8(numbers) => Slots::U8(&numbers[..slots * self.slot_len]),
         }
-        carried.is_some()
+    }
+}
+
+impl Worker {
+    pub fn new(
+        open: OpenLane,
+        known: &[Batch],
+        max_batch: usize,
+        meters: Arc<Meters>,
+        thread_cpu: fn() -> Duration,
+    ) -> Result<Worker, InferError> {
+        let most = max_batch.min(BATCH_MAX);
+        let mut worker = Worker {
+            open,
+            desks: Vec::new(),
+            frames: Vec::with_capacity(most),
+            fits: Vec::with_capacity(most),
+            found: (0..most).map(|_| Vec::with_capacity(256)).collect(),
+            refused: vec![0; most],
+            meters,
+            thread_cpu,
+        };
+        for batch in known {
+            worker.desk(*batch)?;
+        }
+        Ok(worker)
+    }
+
+    fn turn_shared(&mut self, shared: &Shared) -> bool {
+        self.turn(&shared.newest, |taken, found, refused| {
+            let camera = taken.frame.camera.0 as usize;
+            shared.tallies[camera].refused_rows(refused);
+            if let Some(desk) = &shared.cameras[camera] {
+                desk.bench.give(taken, found);
+            }
+        })
+        .is_some()
     }
 
     /// One turn: take, fit, run, give. `give` gets each frame with its boxes (None if the model failed) and the number of
     /// refused rows. Returns how many frames the turn carried, or None once `newest` is closed and empty.
     pub fn turn(&mut self, newest: &Newest, mut give: impl FnMut(Taken, Option<&[Found]>, usize)) -> Option<usize> {
         self.frames.clear();
-        let lanes = &self.lanes;
-        let lane = newest.take(&mut self.frames, |lane| lanes[lane].max)?;
-        let n = self.frames.len();
-        let LaneDesk { lane: Lane { backend, decoder }, filler, slots, slot_len, fits, .. } = &mut self.lanes[lane];
-        fits.clear();
-        for (slot, taken) in slots.chunks_exact_mut(*slot_len).zip(&self.frames) {
-            fits.push(filler.fill(slot, &taken.frame.pixels.picture()));
+        let batch = newest.take(&mut self.frames)?;
+        let begun = Instant::now();
+        for taken in &self.frames {
+            self.meters.queued(begun.saturating_duration_since(taken.frame.decoded));
         }
-        let (found, refused) = (&mut self.found, &mut self.refused);
-        let ran = backend.run(&slots[..n * *slot_len], n, &mut |i, outputs| {
-            refused[i] = decoder.decode(outputs, &fits[i], &mut found[i]);
-        });
+        let ran = self.run(batch);
         if let Err(error) = &ran {
-            tracing::error!(pictures = n, "{error}");
+            tracing::error!(pictures = self.frames.len(), "{error}");
+            if self.desks.iter().all(|desk| desk.batch != batch) {
+                newest.fix_size(batch.lane);
+            }
         }
+        let n = self.frames.len();
+        self.meters.turned(n);
+        newest.charge(batch.lane, n, begun.elapsed());
         for (i, taken) in self.frames.drain(..).enumerate() {
-            give(taken, ran.is_ok().then_some(self.found[i].as_slice()), self.refused[i]);
+            let (found, refused) = match ran {
+                Ok(()) => (Some(self.found[i].as_slice()), self.refused[i]),
+                Err(_) => (None, 0),
+            };
+            give(taken, found, refused);
         }
         Some(n)
+    }
+
+    /// Fits, runs and decodes `self.frames` into `self.found`.
+    fn run(&mut self, batch: Batch) -> Result<(), InferError> {
+        let index = self.desk(batch)?;
+        let Worker { desks, frames, fits, found, refused, meters, thread_cpu, .. } = self;
+        let LaneDesk { lane: Lane { backend, decoder }, filler, slots, .. } = &mut desks[index];
+        // A model with a fixed batch of one takes its pictures one after the other.
+        let at_once = backend.max_batch();
+        for (chunk, frames) in frames.chunks(at_once).enumerate() {
+            let n = frames.len();
+            let begun = thread_cpu();
+            fits.clear();
+            for (slot, taken) in frames.iter().enumerate() {
+                fits.push(slots.fill(slot, filler, &taken.frame.pixels.picture()));
+            }
+            let filled = thread_cpu();
+            meters.spent_on(Stage::Preprocess, filled.saturating_sub(begun), n);
+            let started = Instant::now();
+            let mut took = None;
+            let mut decoding = Duration::ZERO;
+            backend.run(slots.first(n), n, &mut |i, outputs| {
+                took.get_or_insert_with(|| started.elapsed());
+                let begun = thread_cpu();
+                let row = chunk * at_once + i;
+                refused[row] = decoder.decode(outputs, &fits[i], &mut found[row]);
+                decoding += thread_cpu().saturating_sub(begun);
+            })?;
+            let ran = thread_cpu().saturating_sub(filled);
+            meters.ran(took.unwrap_or_default());
+            meters.spent_on(Stage::Infer, ran.saturating_sub(decoding), n);
+            meters.spent_on(Stage::Postprocess, decoding, n);
+        }
+        Ok(())
+    }
+
+    /// The desk for a size, opened if it is new.
+    fn desk(&mut self, batch: Batch) -> Result<usize, InferError> {
+        if let Some(known) = self.desks.iter().position(|desk| desk.batch == batch) {
+            return Ok(known);
+        }
+        let lane = (self.open)(batch.lane, batch.input)?;
+        let slots = Slab::new(batch.input, lane.backend.max_batch().min(BATCH_MAX));
+        self.desks.push(LaneDesk { batch, lane, filler: Filler::new(batch.input), slots });
+        Ok(self.desks.len() - 1)
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use super::meters::{Meters, Stage};
 use super::newest::Taken;
 use super::tally::{Drop, Tally};
 use crate::base::detection::{Detection, Kind};
@@ -29,7 +31,18 @@ pub struct Judged<'a> {
     pub camera: CameraId,
     pub frame: &'a Frame,
     pub scene: Scene<'a>,
+    /// What the model found, also of kinds that this camera does not look at.
+    pub found: &'a [Found],
     pub detections: &'a [Detection],
+    pub happenings: &'a [Happening],
+}
+
+/// The end of a session.
+pub struct Finished<'a> {
+    pub camera: CameraId,
+    /// Of the last judged frame, without its tracks.
+    pub scene: Scene<'a>,
+    /// What closed with it.
     pub happenings: &'a [Happening],
 }
 
@@ -38,14 +51,15 @@ pub struct Judged<'a> {
 pub trait Listener: Send {
     fn judged(&mut self, judged: &Judged<'_>);
 
-    /// The session is over; `last` is its last judged frame, `happenings` what closed with it.
-    fn finished(&mut self, last: &Judged<'_>);
+    fn finished(&mut self, finished: &Finished<'_>);
 }
 
 /// A judge behind its lock, with the early answers that wait for their turn.
 pub(super) struct Bench {
     inner: Mutex<Inner>,
     tally: Arc<Tally>,
+    meters: Arc<Meters>,
+    thread_cpu: fn() -> Duration,
 }
 
 struct Inner {
@@ -57,7 +71,8 @@ struct Inner {
     early: VecDeque<Option<Answer>>,
     /// Emptied buffers of answers, used again.
     spare: Vec<Vec<Found>>,
-    last: Option<Frame>,
+    /// Of the last judged frame. Not the frame itself: it would keep a picture of the decoder's pool for nothing.
+    last: Option<Scene<'static>>,
     /// Frames of sessions up to this one come too late.
     closed_session: u32,
 }
@@ -79,7 +94,14 @@ struct Judge {
 }
 
 impl Bench {
-    pub fn new(camera: CameraId, spec: JudgeSpec, workers: usize, tally: Arc<Tally>) -> Bench {
+    pub fn new(
+        camera: CameraId,
+        spec: JudgeSpec,
+        workers: usize,
+        tally: Arc<Tally>,
+        meters: Arc<Meters>,
+        thread_cpu: fn() -> Duration,
+    ) -> Bench {
         let judge = Judge {
             tracker: Tracker::new(spec.tracker),
             rules: spec.rules,
@@ -98,7 +120,7 @@ impl Bench {
             last: None,
             closed_session: 0,
         };
-        Bench { inner: Mutex::new(inner), tally }
+        Bench { inner: Mutex::new(inner), tally, meters, thread_cpu }
     }
 
     /// Hands in the answer to one frame; judges it now if it is the camera's turn, together with all that waited for it.
@@ -118,7 +140,7 @@ impl Bench {
         while matches!(inner.early.front(), Some(Some(_))) {
             let answer = inner.early.pop_front().flatten().expect("matched in the line above");
             inner.next += 1;
-            inner.answer(answer, &self.tally);
+            inner.answer(answer, self);
         }
     }
 
@@ -131,7 +153,8 @@ impl Bench {
 }
 
 impl Inner {
-    fn answer(&mut self, answer: Answer, tally: &Tally) {
+    fn answer(&mut self, answer: Answer, bench: &Bench) {
+        let Bench { tally, meters, thread_cpu, .. } = bench;
         let Answer { taken, found } = answer;
         let Some(found) = found else {
             tally.dropped(Drop::Failed);
@@ -144,21 +167,30 @@ impl Inner {
             if self.last.as_ref().is_some_and(|last| last.session != frame.session) {
                 self.finish();
             }
-            self.judge.observe(self.camera, &frame, &found);
+            self.judge.observe(self.camera, &frame, &found, meters, *thread_cpu);
             tally.inferred();
-            self.last = Some(frame);
+            meters.judged(frame.decoded.elapsed());
+            self.last = Some(scene(&frame, &[]));
         }
         self.spare.push(found);
     }
 
     fn finish(&mut self) {
         let Some(last) = self.last.take() else { return };
-        self.judge.finish(self.camera, &last);
+        self.judge.finish(self.camera, last);
     }
 }
 
 impl Judge {
-    fn observe(&mut self, camera: CameraId, frame: &Frame, found: &[Found]) {
+    fn observe(
+        &mut self,
+        camera: CameraId,
+        frame: &Frame,
+        found: &[Found],
+        meters: &Meters,
+        thread_cpu: fn() -> Duration,
+    ) {
+        let begun = thread_cpu();
         self.detections.clear();
         for found in found {
             if let Some(kind) = self.kinds.get(found.class as usize).copied().flatten() {
@@ -172,23 +204,24 @@ impl Judge {
         }
         self.tracks.clear();
         self.tracks.extend_from_slice(self.tracker.update(frame.pts, &self.detections));
+        let tracked = thread_cpu();
+        meters.spent(Stage::Track, tracked.saturating_sub(begun));
         self.happenings.clear();
         let scene = scene(frame, &self.tracks);
         for rule in &mut self.rules {
             rule.observe(&scene, &mut self.happenings);
         }
-        let judged = Judged { camera, frame, scene, detections: &self.detections, happenings: &self.happenings };
-        self.listener.judged(&judged);
+        let (detections, happenings) = (&self.detections, &self.happenings);
+        self.listener.judged(&Judged { camera, frame, scene, found, detections, happenings });
+        meters.spent(Stage::Rules, thread_cpu().saturating_sub(tracked));
     }
 
-    fn finish(&mut self, camera: CameraId, last: &Frame) {
+    fn finish(&mut self, camera: CameraId, scene: Scene<'_>) {
         self.happenings.clear();
-        let scene = scene(last, &[]);
         for rule in &mut self.rules {
             rule.finish(&scene, &mut self.happenings);
         }
-        let judged = Judged { camera, frame: last, scene, detections: &[], happenings: &self.happenings };
-        self.listener.finished(&judged);
+        self.listener.finished(&Finished { camera, scene, happenings: &self.happenings });
         self.tracker.reset();
     }
 }

@@ -2,11 +2,15 @@
 //! camera's results to its judge in frame order. Knows no foreign library: pictures come as `Frame`, models as `Backend`.
 
 mod batch;
+mod gate;
 mod judge;
+mod meters;
 mod newest;
 mod tally;
 
-pub use batch::{Engine, EngineSpec, Lane, Worker};
-pub use judge::{JudgeSpec, Judged, Listener};
-pub use newest::{Newest, Taken};
+pub use batch::{CameraSpec, Engine, EngineError, EngineSpec, Lane, OpenLane, Slab, Worker};
+pub use gate::GateSpec;
+pub use judge::{Finished, JudgeSpec, Judged, Listener};
+pub use meters::{BATCH_MAX, Meters, MetersReading, Stage};
+pub use newest::{Batch, LaneTerms, Newest, Taken};
 pub use tally::{Drop, Tally, TallyReading};

@@ -1,10 +1,16 @@
 //! One place per camera between its decoder and the batch loop. Live: the newest frame wins and the older one is counted.
 //! Clips: the decoder waits until the place is free, so that no frame is lost.
+//!
+//! Cameras of one model are a lane. Lanes share the workers by weight, in work time: each has a virtual clock that runs
+//! the slower the heavier the lane is, and the lane that is furthest behind is served next (start-time fair queueing, Goyal,
+//! Vin and Cheng 1996). So a lane of many small pieces cannot starve one of few large ones.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use super::tally::{Drop, Tally};
 use crate::base::frame::{CameraId, Frame};
+use crate::base::model::InputSpec;
 
 /// A frame on its way through the loop, with its place in its camera's order.
 pub struct Taken {
@@ -13,40 +19,84 @@ pub struct Taken {
     pub ticket: u64,
 }
 
+/// What the places know of a lane.
+#[derive(Debug, Clone, Copy)]
+pub struct LaneTerms {
+    /// The model's input as its card says.
+    pub input: InputSpec,
+    /// The shape of the picture may choose the input's, in multiples of this many pixels.
+    pub free: Option<usize>,
+    /// Share of the workers' time when there is not enough for all; 1.0 is ordinary.
+    pub weight: f64,
+    /// Most frames of a batch.
+    pub max_batch: usize,
+    /// How long a frame may wait for others to fill its batch; zero takes what is there.
+    pub max_wait: Duration,
+}
+
+/// Frames that may share a batch: one lane, one size of input.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Batch {
+    pub lane: usize,
+    pub input: InputSpec,
+}
+
 pub struct Newest {
     state: Mutex<State>,
     /// Told when a frame was put or the loop is to end.
     fresh: Condvar,
-    /// Told when a place became free.
-    room: Condvar,
+    /// By camera: told when its place became free. One each, because 64 feeders woken for one place would cost more than
+    /// the loop itself.
+    room: Box<[Condvar]>,
     tallies: Vec<Arc<Tally>>,
 }
 
 struct State {
     places: Vec<Place>,
-    /// The camera that is asked first next time, so that none starves.
-    next: usize,
+    lanes: Vec<Lane>,
     closed: bool,
 }
 
 struct Place {
-    /// Cameras of one lane share a model and may share a batch.
     lane: usize,
-    frame: Option<Frame>,
+    waiting: Option<(Frame, InputSpec)>,
     tickets: u64,
 }
 
+struct Lane {
+    terms: LaneTerms,
+    /// The camera that is asked first next time, so that none starves.
+    next: usize,
+    /// Places of this lane that hold a frame.
+    waiting: usize,
+    /// Seconds of work, divided by weight, that this lane has had.
+    clock: f64,
+    /// Seconds of work that one frame cost lately.
+    cost: f64,
+    /// Sizes of input that were asked for so far.
+    sizes: Vec<(usize, usize)>,
+}
+
+/// Each size has a session of its own on every worker; cameras have few shapes. Further ones take the card's.
+const SIZES_MAX: usize = 8;
+
 impl Newest {
-    /// `cameras`: the lane and the counters of each camera, by `CameraId`.
-    pub fn new(cameras: impl IntoIterator<Item = (usize, Arc<Tally>)>) -> Newest {
+    /// `cameras`: the lane and the counters of each camera, by `CameraId`; None for a camera without a lane.
+    pub fn new(
+        lanes: impl IntoIterator<Item = LaneTerms>,
+        cameras: impl IntoIterator<Item = (Option<usize>, Arc<Tally>)>,
+    ) -> Newest {
         let (places, tallies) = cameras
             .into_iter()
-            .map(|(lane, tally)| (Place { lane, frame: None, tickets: 0 }, tally))
+            // A lane that is not there is never asked for: the engine drops such a camera's frames before.
+            .map(|(lane, tally)| (Place { lane: lane.unwrap_or(usize::MAX), waiting: None, tickets: 0 }, tally))
             .collect::<(Vec<_>, Vec<_>)>();
+        let lane = |terms| Lane { terms, next: 0, waiting: 0, clock: 0.0, cost: 0.0, sizes: Vec::new() };
+        let lanes = lanes.into_iter().map(lane).collect();
         Newest {
-            state: Mutex::new(State { places, next: 0, closed: false }),
+            state: Mutex::new(State { places, lanes, closed: false }),
             fresh: Condvar::new(),
-            room: Condvar::new(),
+            room: tallies.iter().map(|_| Condvar::new()).collect(),
             tallies,
         }
     }
@@ -55,9 +105,12 @@ impl Newest {
     pub fn put(&self, frame: Frame) {
         let CameraId(camera) = frame.camera;
         let camera = camera as usize;
-        self.tallies[camera].decoded();
         let mut state = self.lock();
-        let displaced = if state.closed { Some((frame, Drop::Late)) } else { self.replace(&mut state, camera, frame) };
+        let displaced = if state.closed {
+            Some((frame, Drop::Late))
+        } else {
+            state.put(camera, frame).map(|old| (old, Drop::Replaced))
+        };
         drop(state);
         self.fresh.notify_one();
         // What was displaced is dropped here, after the lock: freeing decoder memory can be slow.
@@ -66,69 +119,91 @@ impl Newest {
         }
     }
 
-    fn replace(&self, state: &mut State, camera: usize, frame: Frame) -> Option<(Frame, Drop)> {
-        state.places[camera].frame.replace(frame).map(|old| (old, Drop::Replaced))
-    }
-
     /// Waits until the camera's place is free, then puts the frame there. Returns false if the loop has ended.
     pub fn put_waiting(&self, frame: Frame) -> bool {
         let CameraId(camera) = frame.camera;
         let camera = camera as usize;
-        self.tallies[camera].decoded();
         let mut state = self.lock();
-        while state.places[camera].frame.is_some() && !state.closed {
-            state = self.room.wait(state).expect("nobody panics while holding the places");
+        while state.places[camera].waiting.is_some() && !state.closed {
+            state = self.room[camera].wait(state).expect("nobody panics while holding the places");
         }
         if state.closed {
             self.tallies[camera].dropped(Drop::Late);
             return false;
         }
-        state.places[camera].frame = Some(frame);
+        state.put(camera, frame);
         drop(state);
         self.fresh.notify_one();
         true
     }
 
-    /// Waits for at least one fresh frame, then moves up to `max(lane)` frames of one lane into `into`, the camera that
-    /// waited longest for its turn first. Returns the lane, or None once closed and empty.
-    pub fn take(&self, into: &mut Vec<Taken>, max: impl Fn(usize) -> usize) -> Option<usize> {
+    /// Waits for a batch that is due, then moves its frames into `into` (empty before), the camera that waited longest for its turn first.
+    /// Returns what they share, or None once closed and empty.
+    pub fn take(&self, into: &mut Vec<Taken>) -> Option<Batch> {
         let mut state = self.lock();
         loop {
-            let State { places, next, .. } = &mut *state;
-            let (cameras, start) = (places.len(), *next);
-            let mut lane = None;
-            for step in 0..cameras {
-                let camera = (start + step) % cameras;
-                let place = &mut places[camera];
-                if place.frame.is_none() || lane.is_some_and(|lane| lane != place.lane) {
-                    continue;
+            let now = Instant::now();
+            let closed = state.closed;
+            let mut soonest = None;
+            let mut due: Option<usize> = None;
+            for (index, lane) in state.lanes.iter().enumerate().filter(|(_, lane)| lane.waiting > 0) {
+                let left = if closed { Duration::ZERO } else { lane.left_to_wait(index, &state.places, now) };
+                if left.is_zero() {
+                    due = due.filter(|best| state.lanes[*best].clock <= lane.clock).or(Some(index));
+                } else {
+                    soonest = Some(soonest.map_or(left, |soonest: Duration| soonest.min(left)));
                 }
-                if lane.is_some_and(|lane| into.len() >= max(lane)) {
-                    break;
-                }
-                lane = Some(place.lane);
-                let frame = place.frame.take().expect("seen two lines above, under the same lock");
-                into.push(Taken { frame, ticket: place.tickets });
-                place.tickets += 1;
-                *next = (camera + 1) % cameras;
             }
-            if lane.is_some() {
+            if let Some(lane) = due {
+                let batch = state.collect(lane, into);
+                let more = state.lanes.iter().any(|lane| lane.waiting > 0);
                 drop(state);
-                self.room.notify_all();
-                return lane;
+                for taken in into.iter() {
+                    self.room[taken.frame.camera.0 as usize].notify_one();
+                }
+                // One frame wakes one worker; what is left over wakes the next.
+                if more {
+                    self.fresh.notify_one();
+                }
+                return Some(batch);
             }
-            if state.closed {
+            if closed {
                 return None;
             }
-            state = self.fresh.wait(state).expect("nobody panics while holding the places");
+            let expect = "nobody panics while holding the places";
+            state = match soonest {
+                Some(left) => self.fresh.wait_timeout(state, left).expect(expect).0,
+                None => self.fresh.wait(state).expect(expect),
+            };
         }
+    }
+
+    /// What a batch of `lane` really cost, in a worker's time; `take` went by what earlier ones did.
+    pub fn charge(&self, lane: usize, frames: usize, took: Duration) {
+        let mut state = self.lock();
+        let lane = &mut state.lanes[lane];
+        let each = took.as_secs_f64() / frames.max(1) as f64;
+        lane.clock += (each - lane.cost) * frames as f64 / lane.terms.weight;
+        // A mean over the last eight or so: smooth, yet soon right after a change of picture size.
+        lane.cost += (each - lane.cost) / 8.0;
+    }
+
+    /// The lane's model cannot be given another size than its card's.
+    pub fn fix_size(&self, lane: usize) {
+        self.lock().lanes[lane].terms.free = None;
     }
 
     /// No frame is accepted from now on; what lies in the places is still taken.
     pub fn close(&self) {
         self.lock().closed = true;
         self.fresh.notify_all();
-        self.room.notify_all();
+        self.room.iter().for_each(Condvar::notify_one);
+    }
+
+    /// How long the frame in each camera's place has waited since it was decoded; None for an empty place.
+    pub fn ages(&self) -> Vec<Option<Duration>> {
+        let state = self.lock();
+        state.places.iter().map(|place| Some(place.waiting.as_ref()?.0.decoded.elapsed())).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -136,86 +211,256 @@ impl Newest {
     }
 }
 
+impl State {
+    fn put(&mut self, camera: usize, frame: Frame) -> Option<Frame> {
+        let index = self.places[camera].lane;
+        // A lane that comes back from idleness starts with the others: time it did not use is gone.
+        let behind = self.lanes.iter().filter(|lane| lane.waiting > 0).map(|lane| lane.clock).min_by(f64::total_cmp);
+        let lane = &mut self.lanes[index];
+        let input = lane.input_for(&frame);
+        let old = self.places[camera].waiting.replace((frame, input));
+        if old.is_none() {
+            if let (0, Some(behind)) = (lane.waiting, behind) {
+                lane.clock = lane.clock.max(behind);
+            }
+            lane.waiting += 1;
+        }
+        old.map(|(frame, _)| frame)
+    }
+
+    fn collect(&mut self, index: usize, into: &mut Vec<Taken>) -> Batch {
+        let State { places, lanes, .. } = self;
+        let lane = &mut lanes[index];
+        let (cameras, start) = (places.len(), lane.next);
+        let mut shared = None;
+        for step in 0..cameras {
+            let camera = (start + step) % cameras;
+            let place = &mut places[camera];
+            let fits = |(_, input): &mut (Frame, InputSpec)| shared.is_none_or(|shared| shared == *input);
+            if place.lane != index || into.len() == lane.terms.max_batch {
+                continue;
+            }
+            if let Some((frame, input)) = place.waiting.take_if(fits) {
+                shared = Some(input);
+                into.push(Taken { frame, ticket: place.tickets });
+                place.tickets += 1;
+                lane.waiting -= 1;
+                lane.next = (camera + 1) % cameras;
+            }
+        }
+        lane.clock += lane.cost * into.len() as f64 / lane.terms.weight;
+        Batch { lane: index, input: shared.unwrap_or(lane.terms.input) }
+    }
+}
+
+impl Lane {
+    fn input_for(&mut self, frame: &Frame) -> InputSpec {
+        let card = self.terms.input;
+        let Some(step) = self.terms.free else { return card };
+        let picture = frame.pixels.picture();
+        let input = card.for_picture(step, picture.width, picture.height);
+        let size = (input.width, input.height);
+        if self.sizes.contains(&size) {
+            return input;
+        }
+        if self.sizes.len() == SIZES_MAX {
+            return card;
+        }
+        self.sizes.push(size);
+        input
+    }
+
+    /// Until a batch is due: at once if it is full or need not wait, else when its oldest frame has waited long enough.
+    fn left_to_wait(&self, index: usize, places: &[Place], now: Instant) -> Duration {
+        if self.terms.max_wait.is_zero() || self.waiting >= self.terms.max_batch {
+            return Duration::ZERO;
+        }
+        let waiting = places.iter().filter(|place| place.lane == index).filter_map(|place| place.waiting.as_ref());
+        let longest = waiting.map(|(frame, _)| now.saturating_duration_since(frame.decoded)).max();
+        self.terms.max_wait.saturating_sub(longest.unwrap_or_default())
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
     use crate::base::frame::{Colour, OwnedPicture, OwnedPlanes};
+    use crate::base::model::{ChannelOrder, FitKind, Samples};
     use crate::base::time::{Captured, Pts, TimeSource, Timestamp};
 
-    fn frame(camera: u32, pts: u64) -> Frame {
+    fn frame_of(camera: u32, pts: u64, width: usize, height: usize, age: Duration) -> Frame {
+        let now = Instant::now();
         Frame {
             camera: CameraId(camera),
             session: 1,
             pts: Pts(pts),
             captured: Captured { at: Timestamp::UNIX_EPOCH, source: TimeSource::File, clock_offset_ms: None },
-            decoded: Instant::now(),
+            decoded: now.checked_sub(age).unwrap_or(now),
+            decode_cpu: Duration::ZERO,
             pixels: Arc::new(OwnedPicture {
-                width: 2,
-                height: 2,
+                width,
+                height,
                 colour: Colour::default(),
-                bytes: OwnedPlanes::I420(vec![0; 6]),
+                bytes: OwnedPlanes::I420(vec![0; width * height * 2]),
             }),
         }
     }
 
-    fn places(lanes: &[usize]) -> (Newest, Vec<Arc<Tally>>) {
-        let tallies: Vec<_> = lanes.iter().map(|_| Arc::new(Tally::default())).collect();
-        (Newest::new(lanes.iter().copied().zip(tallies.iter().cloned())), tallies)
+    fn frame(camera: u32, pts: u64) -> Frame {
+        frame_of(camera, pts, 2, 2, Duration::ZERO)
     }
 
-    fn taken(newest: &Newest, max: usize) -> (Option<usize>, Vec<(u32, u64, u64)>) {
+    fn terms(max_batch: usize) -> LaneTerms {
+        let input = InputSpec {
+            width: 64,
+            height: 64,
+            samples: Samples::F32,
+            order: ChannelOrder::Bgr,
+            mean: [0.0; 3],
+            scale: [1.0; 3],
+            fit: FitKind::Stretch,
+        };
+        LaneTerms { input, free: None, weight: 1.0, max_batch, max_wait: Duration::ZERO }
+    }
+
+    /// Cameras by their lanes.
+    fn places(terms: &[LaneTerms], lanes: &[usize]) -> (Newest, Vec<Arc<Tally>>) {
+        let tallies: Vec<_> = lanes.iter().map(|_| Arc::new(Tally::default())).collect();
+        let cameras = lanes.iter().map(|lane| Some(*lane)).zip(tallies.iter().cloned());
+        (Newest::new(terms.iter().copied(), cameras), tallies)
+    }
+
+    fn taken(newest: &Newest) -> (Option<usize>, Vec<(u32, u64, u64)>) {
         let mut into = Vec::new();
-        let lane = newest.take(&mut into, |_| max);
-        (lane, into.iter().map(|t| (t.frame.camera.0, t.frame.pts.0, t.ticket)).collect())
+        let batch = newest.take(&mut into);
+        let frames = into.iter().map(|t| (t.frame.camera.0, t.frame.pts.0, t.ticket)).collect();
+        (batch.map(|batch| batch.lane), frames)
     }
 
     #[test]
     fn the_newest_frame_wins_and_the_older_one_is_counted() {
-        let (newest, tallies) = places(&[0]);
+        let (newest, tallies) = places(&[terms(4)], &[0]);
         newest.put(frame(0, 1));
         newest.put(frame(0, 2));
-        assert_eq!(taken(&newest, 4), (Some(0), vec![(0, 2, 0)]));
-        let reading = tallies[0].read();
-        assert_eq!((reading.decoded, reading.dropped_total()), (2, 1));
+        assert_eq!(taken(&newest), (Some(0), vec![(0, 2, 0)]));
+        assert_eq!(tallies[0].read().dropped_total(), 1);
     }
 
     #[test]
     fn a_camera_that_waited_goes_first() {
-        let (newest, _) = places(&[0, 0, 0]);
+        let (newest, _) = places(&[terms(2)], &[0, 0, 0]);
         for camera in 0..3 {
             newest.put(frame(camera, 1));
         }
-        assert_eq!(taken(&newest, 2).1, vec![(0, 1, 0), (1, 1, 0)]);
+        assert_eq!(taken(&newest).1, vec![(0, 1, 0), (1, 1, 0)]);
         newest.put(frame(0, 2));
-        assert_eq!(taken(&newest, 2).1, vec![(2, 1, 0), (0, 2, 1)]);
+        assert_eq!(taken(&newest).1, vec![(2, 1, 0), (0, 2, 1)]);
     }
 
     #[test]
     fn a_batch_holds_one_lane_only() {
-        let (newest, _) = places(&[0, 1, 0]);
+        let (newest, _) = places(&[terms(4), terms(4)], &[0, 1, 0]);
         for camera in 0..3 {
             newest.put(frame(camera, 1));
         }
-        assert_eq!(taken(&newest, 4), (Some(0), vec![(0, 1, 0), (2, 1, 0)]));
-        assert_eq!(taken(&newest, 4), (Some(1), vec![(1, 1, 0)]));
+        assert_eq!(taken(&newest), (Some(0), vec![(0, 1, 0), (2, 1, 0)]));
+        assert_eq!(taken(&newest), (Some(1), vec![(1, 1, 0)]));
+    }
+
+    #[test]
+    fn pictures_of_one_shape_share_a_batch_and_shapes_are_bounded() {
+        let free = LaneTerms { free: Some(8), ..terms(4) };
+        let (newest, _) = places(&[free], &[0, 0, 0]);
+        newest.put(frame_of(0, 1, 32, 16, Duration::ZERO));
+        newest.put(frame_of(1, 1, 16, 16, Duration::ZERO));
+        newest.put(frame_of(2, 1, 64, 32, Duration::ZERO));
+        let mut into = Vec::new();
+        let size = |batch: Option<Batch>| batch.map(|batch| (batch.input.width, batch.input.height));
+        assert_eq!(size(newest.take(&mut into)), Some((64, 32)));
+        assert_eq!(into.drain(..).map(|t| t.frame.camera.0).collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(size(newest.take(&mut into)), Some((64, 64)));
+        for side in 1..20 {
+            newest.put(frame_of(0, 1, 64, 4 * side, Duration::ZERO));
+            newest.take(&mut into);
+        }
+        assert_eq!(newest.lock().lanes[0].sizes.len(), SIZES_MAX);
+        newest.fix_size(0);
+        newest.put(frame_of(0, 1, 32, 16, Duration::ZERO));
+        assert_eq!(size(newest.take(&mut into)), Some((64, 64)));
+    }
+
+    #[test]
+    fn lanes_share_the_workers_time_by_weight() {
+        // Lane 0: dear frames of weight 1. Lane 1: frames of a tenth of the cost, weight 3.
+        let (newest, _) = places(&[terms(1), LaneTerms { weight: 3.0, ..terms(1) }], &[0, 1]);
+        let mut spent = [0.0f64; 2];
+        newest.put(frame(0, 0));
+        newest.put(frame(1, 0));
+        for pts in 1..4000 {
+            let lane = taken(&newest).0.expect("both always have a frame");
+            let took = [Duration::from_millis(10), Duration::from_millis(1)][lane];
+            spent[lane] += took.as_secs_f64();
+            newest.charge(lane, 1, took);
+            newest.put(frame(lane as u32, pts));
+        }
+        let ratio = spent[1] / spent[0];
+        assert!((2.9..3.1).contains(&ratio), "{ratio}");
+    }
+
+    #[test]
+    fn a_lane_that_was_idle_has_saved_nothing_up() {
+        let (newest, _) = places(&[terms(1), terms(1)], &[0, 1]);
+        for pts in 0..100 {
+            newest.put(frame(0, pts));
+            taken(&newest);
+            newest.charge(0, 1, Duration::from_millis(10));
+        }
+        let mut served = [0; 2];
+        newest.put(frame(0, 0));
+        newest.put(frame(1, 0));
+        for pts in 0..20 {
+            let lane = taken(&newest).0.expect("both always have a frame");
+            served[lane] += 1;
+            newest.charge(lane, 1, Duration::from_millis(10));
+            newest.put(frame(lane as u32, pts));
+        }
+        assert!(served[0] >= 9, "{served:?}");
+    }
+
+    #[test]
+    fn a_gathered_batch_waits_until_it_is_full_or_old() {
+        let gather = LaneTerms { max_wait: Duration::from_secs(3600), ..terms(3) };
+        let (newest, _) = places(&[gather], &[0, 0, 0, 0]);
+        let newest = Arc::new(newest);
+        let taker = std::thread::spawn({
+            let newest = Arc::clone(&newest);
+            move || taken(&newest).1
+        });
+        for camera in 0..3 {
+            newest.put(frame(camera, 1));
+        }
+        assert_eq!(taker.join().expect("the taker does not panic").len(), 3, "full");
+        newest.put(frame_of(3, 2, 2, 2, Duration::from_secs(7200)));
+        assert_eq!(taken(&newest).1, vec![(3, 2, 0)], "old");
+        newest.put(frame(0, 3));
+        newest.close();
+        assert_eq!(taken(&newest).1, vec![(0, 3, 1)], "closed");
     }
 
     #[test]
     fn after_closing_what_lies_there_is_taken_and_then_it_ends() {
-        let (newest, tallies) = places(&[0]);
+        let (newest, tallies) = places(&[terms(1)], &[0]);
         newest.put(frame(0, 1));
         newest.close();
         newest.put(frame(0, 2));
-        assert_eq!(taken(&newest, 1).1, vec![(0, 1, 0)]);
-        assert_eq!(taken(&newest, 1), (None, vec![]));
+        assert_eq!(taken(&newest).1, vec![(0, 1, 0)]);
+        assert_eq!(taken(&newest), (None, vec![]));
         assert_eq!(tallies[0].read().dropped[Drop::Late as usize], 1);
     }
 
     #[test]
     fn a_clip_waits_for_its_place_and_loses_nothing() {
-        let (newest, tallies) = places(&[0]);
+        let (newest, tallies) = places(&[terms(1)], &[0]);
         let newest = Arc::new(newest);
         let feeder = std::thread::spawn({
             let newest = Arc::clone(&newest);
@@ -228,7 +473,7 @@ mod tests {
         });
         let mut seen = Vec::new();
         let mut into = Vec::new();
-        while newest.take(&mut into, |_| 1).is_some() {
+        while newest.take(&mut into).is_some() {
             seen.extend(into.drain(..).map(|t| t.frame.pts.0));
         }
         feeder.join().expect("the feeder does not panic");

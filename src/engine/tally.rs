@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Why a decoded frame was not analysed.
+/// Why a decoded frame was not analysed. `NotDue` and `Still` are what the operator asked for; the others are losses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drop {
     /// A newer frame of the same camera took its place: the box is behind.
@@ -14,10 +14,15 @@ pub enum Drop {
     Failed,
     /// The camera has no model: its pictures are decoded to watch its health alone.
     NoModel,
+    /// The camera is analysed at a lower rate than it sends (`detect.fps`).
+    NotDue,
+    /// Nothing moved in it (`motion`).
+    Still,
 }
 
 impl Drop {
-    pub const ALL: [Drop; 4] = [Drop::Replaced, Drop::Late, Drop::Failed, Drop::NoModel];
+    pub const ALL: [Drop; 6] =
+        [Drop::Replaced, Drop::Late, Drop::Failed, Drop::NoModel, Drop::NotDue, Drop::Still];
 
     pub fn word(self) -> &'static str {
         match self {
@@ -25,6 +30,8 @@ impl Drop {
             Drop::Late => "late",
             Drop::Failed => "failed",
             Drop::NoModel => "no_model",
+            Drop::NotDue => "not_due",
+            Drop::Still => "still",
         }
     }
 }
@@ -33,7 +40,7 @@ impl Drop {
 pub struct Tally {
     decoded: AtomicU64,
     inferred: AtomicU64,
-    dropped: [AtomicU64; 4],
+    dropped: [AtomicU64; Drop::ALL.len()],
     refused_rows: AtomicU64,
 }
 
@@ -43,7 +50,7 @@ pub struct TallyReading {
     pub decoded: u64,
     pub inferred: u64,
     /// In the order of `Drop::ALL`.
-    pub dropped: [u64; 4],
+    pub dropped: [u64; Drop::ALL.len()],
     /// Rows of model output with numbers that are not finite.
     pub refused_rows: u64,
 }

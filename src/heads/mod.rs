@@ -7,7 +7,7 @@ mod yolox;
 use ndarray::ArrayViewD;
 
 use crate::base::geometry::Rect;
-use crate::base::model::{Fit, Head, Model};
+use crate::base::model::{Fit, Head, InputSpec, Model};
 
 /// One box as the model sees it, in fractions of the picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,11 +47,12 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    pub fn new(model: &Model, spec: DecodeSpec) -> Decoder {
+    /// `input`: what the session was opened with, which may be cut to the shape of a picture.
+    pub fn new(model: &Model, input: InputSpec, spec: DecodeSpec) -> Decoder {
         let classes = model.classes.len();
         let wanted =
             (0..classes).map(|class| spec.wanted.is_empty() || spec.wanted.contains(&(class as u16))).collect();
-        let (width, height) = (model.input.width, model.input.height);
+        let (width, height) = (input.width, input.height);
         Decoder { head: model.head, classes, width, height, spec, wanted }
     }
 
@@ -159,7 +160,7 @@ mod tests {
     use ndarray::{ArrayD, IxDyn};
 
     use super::*;
-    use crate::base::model::{ChannelOrder, Class, FitKind, InputSpec, Samples};
+    use crate::base::model::{ChannelOrder, Class, FitKind, Samples};
 
     fn model(head: Head, classes: usize, width: usize, height: usize) -> Model {
         Model {
@@ -181,6 +182,10 @@ mod tests {
         }
     }
 
+    fn decoder(model: &Model, spec: DecodeSpec) -> Decoder {
+        Decoder::new(model, model.input, spec)
+    }
+
     fn spec(all_classes: bool) -> DecodeSpec {
         DecodeSpec { score_min: 0.3, nms_iou: 0.6, max: 100, all_classes, wanted: vec![] }
     }
@@ -198,7 +203,7 @@ mod tests {
 
     #[test]
     fn yolox_rows_become_boxes() {
-        let mut decoder = Decoder::new(&model(Head::YoloX, 2, 32, 32), spec(false));
+        let mut decoder = decoder(&model(Head::YoloX, 2, 32, 32), spec(false));
         // 16 cells of stride 8, 4 of 16, 1 of 32: row 5 is column 1, row 1 of stride 8. exp(ln 2) * 8 = 16 pixels wide.
         let rows = [(5, 0, 0.5), (5, 1, 0.5), (5, 2, 2f32.ln()), (5, 3, 0.0), (5, 4, 0.9), (5, 5, 0.2), (5, 6, 0.8)];
         let mut found = Vec::new();
@@ -213,7 +218,7 @@ mod tests {
 
     #[test]
     fn nanodet_distributions_become_distances() {
-        let mut decoder = Decoder::new(&model(Head::NanoDetPlus { reg_max: 7 }, 1, 64, 64), spec(false));
+        let mut decoder = decoder(&model(Head::NanoDetPlus { reg_max: 7 }, 1, 64, 64), spec(false));
         // Row 9 is column 1, row 1 of stride 8, at (8, 8). All weight on bin 1: eight pixels to each side.
         let mut set = vec![(9, 0, 0.7)];
         set.extend((0..4).map(|side| (9, 1 + side * 8 + 1, 50.0)));
@@ -226,7 +231,7 @@ mod tests {
 
     #[test]
     fn rows_that_are_no_numbers_are_counted_and_give_nothing() {
-        let mut decoder = Decoder::new(&model(Head::YoloX, 2, 32, 32), spec(true));
+        let mut decoder = decoder(&model(Head::YoloX, 2, 32, 32), spec(true));
         let set = [(0, 4, f32::NAN), (1, 4, 1.0), (1, 5, 1.0), (1, 2, f32::INFINITY), (2, 4, 1.0), (2, 5, f32::NAN)];
         let mut found = Vec::new();
         assert_eq!(decoder.decode(&[output([21, 7], &set).view()], &FIT, &mut found), 3);
@@ -238,20 +243,20 @@ mod tests {
     fn every_class_that_passes_is_a_box_when_asked_for() {
         let set = [(0, 4, 1.0), (0, 5, 0.5), (0, 6, 0.6)];
         let mut found = Vec::new();
-        Decoder::new(&model(Head::YoloX, 2, 32, 32), spec(true)).decode(
+        decoder(&model(Head::YoloX, 2, 32, 32), spec(true)).decode(
             &[output([21, 7], &set).view()],
             &FIT,
             &mut found,
         );
         assert_eq!(found.iter().map(|f| f.class).collect::<Vec<_>>(), vec![1, 0]);
-        Decoder::new(&model(Head::YoloX, 2, 32, 32), spec(false)).decode(
+        decoder(&model(Head::YoloX, 2, 32, 32), spec(false)).decode(
             &[output([21, 7], &set).view()],
             &FIT,
             &mut found,
         );
         assert_eq!(found.iter().map(|f| f.class).collect::<Vec<_>>(), vec![1]);
         let only_first = DecodeSpec { wanted: vec![0], ..spec(false) };
-        Decoder::new(&model(Head::YoloX, 2, 32, 32), only_first).decode(
+        decoder(&model(Head::YoloX, 2, 32, 32), only_first).decode(
             &[output([21, 7], &set).view()],
             &FIT,
             &mut found,

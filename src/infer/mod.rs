@@ -1,12 +1,22 @@
 //! The only module that knows ONNX Runtime. Numbers in, numbers out; what they mean is the business of `heads`.
 
 mod onnx;
+mod provider;
+mod reshape;
 
 use ndarray::ArrayViewD;
 
 use crate::base::model::InputSpec;
 
-pub use onnx::{Onnx, RuntimeSpec, SessionSpec, find_library, load_library};
+pub use onnx::{Onnx, RuntimeSpec, SessionSpec, find_library, library_version, load_library};
+pub use provider::{Provider, available};
+
+/// Slots that were filled, one after the other, each `InputSpec::slot_len` numbers of the type that `InputSpec::samples` says.
+#[derive(Debug, Clone, Copy)]
+pub enum Slots<'a> {
+    F32(&'a [f32]),
+    U8(&'a [u8]),
+}
 
 /// One loaded model that can run a batch. Implemented by `Onnx` and, in the engine's tests, by a scripted one.
 pub trait Backend: Send {
@@ -15,11 +25,10 @@ pub trait Backend: Send {
     /// Largest `n` that `run` takes.
     fn max_batch(&self) -> usize;
 
-    /// Runs the first `n` slots of `slots` (each `input().slot_len()` numbers) and gives, for each item in order,
-    /// its outputs without the batch dimension.
+    /// Runs `n` slots and gives, for each item in order, its outputs without the batch dimension.
     fn run(
         &mut self,
-        slots: &[f32],
+        slots: Slots<'_>,
         n: usize,
         give: &mut dyn FnMut(usize, &[ArrayViewD<'_, f32>]),
     ) -> Result<(), InferError>;

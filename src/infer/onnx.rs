@@ -5,11 +5,11 @@ use std::sync::OnceLock;
 
 use ndarray::{ArrayViewD, IxDyn};
 use ort::environment::Environment;
-use ort::session::Session;
+use ort::session::{Session, SessionInputValue};
 use ort::value::{Shape, TensorRef};
 
-use super::{Backend, InferError};
-use crate::base::model::{InputSpec, Model};
+use super::{Backend, InferError, Provider, Slots, reshape};
+use crate::base::model::{InputSpec, Model, Samples};
 
 /// Where to look for libonnxruntime before the usual places.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +22,7 @@ pub struct SessionSpec {
     /// Intra-op threads of this session.
     pub threads: usize,
     pub max_batch: usize,
+    pub provider: Provider,
 }
 
 /// One session of one model.
@@ -39,9 +40,15 @@ const MODEL_BYTES_MAX: usize = 512 << 20;
 const OUTPUTS_MAX: usize = 16;
 
 impl Onnx {
-    /// Loads `model.bytes`, checks its shapes against the card and runs it once on zeros. `expected` is the shape of the
-    /// first output for one picture, as the head reads it.
-    pub fn open(model: &Model, spec: SessionSpec, expected: [usize; 2]) -> Result<Onnx, InferError> {
+    /// Loads `model.bytes`, checks its shapes against the card and runs it once on zeros. `input` is the card's, or, for a
+    /// model with free sides, one cut to the shape of a picture. `expected` is the shape of the first output for one
+    /// picture, as the head reads it.
+    pub fn open(
+        model: &Model,
+        input: InputSpec,
+        spec: SessionSpec,
+        expected: [usize; 2],
+    ) -> Result<Onnx, InferError> {
         let refuse = |reason: String| InferError::Model { model: model.name.clone(), reason };
         if model.bytes.len() > MODEL_BYTES_MAX {
             return Err(refuse(format!("file of {} bytes, expected at most {MODEL_BYTES_MAX}", model.bytes.len())));
@@ -53,8 +60,14 @@ impl Onnx {
         let environment = ENVIRONMENT
             .get()
             .ok_or_else(|| InferError::Library("ONNX Runtime was not loaded before a model was opened".into()))?;
-        let session = build(environment, model, spec).map_err(|error| refuse(format!("not loaded: {error}")))?;
-        let InputSpec { width, height, .. } = model.input;
+        spec.provider.check(&model.name)?;
+        let InputSpec { width, height, .. } = input;
+        let resized = ((width, height) != (model.input.width, model.input.height))
+            .then(|| reshape::with_input_size(&model.bytes, height, width))
+            .map(|resized| resized.ok_or_else(|| refuse("its input size cannot be changed".into())))
+            .transpose()?;
+        let bytes = resized.as_deref().unwrap_or(&model.bytes);
+        let session = build(environment, bytes, spec).map_err(|error| refuse(format!("not loaded: {error}")))?;
         let shape = match session.inputs() {
             [input] => input.dtype().tensor_shape().map(|shape| shape.to_vec()),
             inputs => return Err(refuse(format!("has {} inputs, expected 1", inputs.len()))),
@@ -75,10 +88,14 @@ impl Onnx {
         if outputs.len() > OUTPUTS_MAX {
             return Err(refuse(format!("has {} outputs, expected at most {OUTPUTS_MAX}", outputs.len())));
         }
-        let mut onnx = Onnx { session, name: model.name.clone(), input: model.input, max_batch, outputs };
+        let mut onnx = Onnx { session, name: model.name.clone(), input, max_batch, outputs };
         let mut found = None;
-        let zeros = vec![0.0; model.input.slot_len()];
-        onnx.run(&zeros, 1, &mut |_, outputs| found = outputs.first().map(|output| output.shape().to_vec()))?;
+        let (zeros, none) = (vec![0.0; input.slot_len()], vec![0; input.slot_len()]);
+        let slots = match input.samples {
+            Samples::F32 => Slots::F32(&zeros),
+            Samples::U8 => Slots::U8(&none),
+        };
+        onnx.run(slots, 1, &mut |_, outputs| found = outputs.first().map(|output| output.shape().to_vec()))?;
         match found {
             Some(found) if found == expected => Ok(onnx),
             found => Err(refuse(format!("output for one picture is {found:?}, its head expects {expected:?}"))),
@@ -86,10 +103,11 @@ impl Onnx {
     }
 }
 
-fn build(environment: &Environment, model: &Model, spec: SessionSpec) -> Result<Session, String> {
+fn build(environment: &Environment, bytes: &[u8], spec: SessionSpec) -> Result<Session, String> {
     // The builder's own errors carry the builder, which cannot leave this thread: only their text goes on.
-    Session::builder(environment)
-        .map_err(|error| error.to_string())?
+    let builder = Session::builder(environment).map_err(|error| error.to_string())?;
+    spec.provider
+        .register(builder)?
         .with_intra_threads(spec.threads.max(1))
         .map_err(|error| error.to_string())?
         .with_inter_threads(1)
@@ -97,7 +115,7 @@ fn build(environment: &Environment, model: &Model, spec: SessionSpec) -> Result<
         // Spinning threads would burn the cores that the decoders need.
         .with_intra_op_spinning(false)
         .map_err(|error| error.to_string())?
-        .commit_from_memory(&model.bytes)
+        .commit_from_memory(bytes)
         .map_err(|error| error.to_string())
 }
 
@@ -116,14 +134,18 @@ impl Backend for Onnx {
 
     fn run(
         &mut self,
-        slots: &[f32],
+        slots: Slots<'_>,
         n: usize,
         give: &mut dyn FnMut(usize, &[ArrayViewD<'_, f32>]),
     ) -> Result<(), InferError> {
         let Onnx { session, name, input, outputs: names, .. } = self;
         let fail = |reason: String| InferError::Run { model: name.clone(), reason };
         let shape = [n as i64, 3, input.height as i64, input.width as i64];
-        let tensor = TensorRef::from_array_view((shape, slots)).map_err(|error| fail(error.to_string()))?;
+        let tensor: Result<SessionInputValue<'_>, _> = match slots {
+            Slots::F32(slots) => TensorRef::from_array_view((shape, slots)).map(SessionInputValue::from),
+            Slots::U8(slots) => TensorRef::from_array_view((shape, slots)).map(SessionInputValue::from),
+        };
+        let tensor = tensor.map_err(|error| fail(error.to_string()))?;
         let outputs = session.run(ort::inputs![tensor]).map_err(|error| fail(error.to_string()))?;
         // Shape without the batch, numbers of the whole batch.
         let mut whole: [(&[i64], &[f32]); OUTPUTS_MAX] = [(&[], &[]); OUTPUTS_MAX];
@@ -191,6 +213,13 @@ pub fn find_library(spec: &RuntimeSpec) -> Result<PathBuf, InferError> {
              in the config (inference.library) or in ORT_DYLIB_PATH"
         ))
     })
+}
+
+/// Of the loaded library, for reports; None before `load_library`.
+pub fn library_version() -> Option<String> {
+    ENVIRONMENT.get()?;
+    let branch = ort::info().split(['=', ',', ' ']).find_map(|word| word.strip_prefix("rel-"));
+    Some(branch.unwrap_or("unknown").to_owned())
 }
 
 /// Loads the library once per process; later calls are answered from the first one.

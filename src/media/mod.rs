@@ -7,6 +7,7 @@ pub mod decoder;
 mod fault;
 mod picture;
 mod probe;
+mod shed;
 pub mod simulate;
 mod source;
 mod supervise;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use crate::base::frame::Pixels;
 use crate::base::health::Reason;
 use crate::base::secret::Secret;
+use crate::base::throttle::Throttle;
 use crate::base::time::{Captured, Pts};
 
 pub use probe::{ClipInfo, probe};
@@ -47,6 +49,10 @@ pub struct SourceSpec {
     pub stall: Duration,
     /// Larger pictures are refused before they reach the decoder.
     pub pixels_max: u64,
+    /// Pictures that no other refers to are not decoded.
+    pub skip_non_reference: bool,
+    /// Set while key pictures are enough; None decodes all.
+    pub throttle: Option<Arc<Throttle>>,
 }
 
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ use super::container::demuxer;
 use super::decoder::{codec_of, named, tail};
 use super::fault::of_message;
 use super::picture::Decoded;
-use super::{Fault, Flow, OnShot, Origin, Shot, SourceSpec, Transport};
+use super::{Fault, Flow, OnShot, Origin, Shot, SourceSpec, Transport, shed};
 use crate::base::health::Reason;
 use crate::base::stop::Stop;
 use crate::base::time::{Captured, Pts, TimeSource, Timestamp};
@@ -49,13 +49,14 @@ impl Session {
 
 /// How often the waiting thread looks at the deadline, the watchdog and the stop flag.
 const TICK: gst::ClockTime = gst::ClockTime::from_mseconds(50);
-/// Frames between decoder and receiver of a clip: enough to overlap decoding with inference.
-const CLIP_QUEUE: u32 = 2;
+/// Frames between decoder and receiver of a clip. One more lies in the loop's place and one is in the decoder's hands, which
+/// is enough to overlap decoding with inference; each is 3 MB at 1080p.
+const CLIP_QUEUE: u32 = 1;
 
 /// What the streaming thread tells the waiting one.
-struct Shared {
+pub(super) struct Shared {
     /// When the last picture came, on the monotonic clock.
-    last: Option<Instant>,
+    pub last: Option<Instant>,
     fault: Option<Fault>,
     finished: bool,
 }
@@ -250,6 +251,7 @@ fn link(
     let (bin, variant) = tail(codec, spec.decode)?;
     tracing::debug!(codec, ?variant, "decoder chosen");
     refuse_large(&bin, spec.pixels_max, shared)?;
+    shed::install(&bin, codec, spec.skip_non_reference, spec.throttle.clone(), shared)?;
     receive(&bin, spec, session, shared, on_shot)?;
     bin.set_property("name", TAIL);
     pipeline.add(&bin).map_err(|error| wrong(&error))?;

@@ -94,6 +94,13 @@ impl Filler {
         self.fit
     }
 
+    pub fn fill_u8(&mut self, slot: &mut [u8], picture: &Picture<'_>) -> Fit {
+        let mut floats = vec![0.0; slot.len()];
+        let fit = self.fill(&mut floats, picture);
+        slot.iter_mut().zip(&floats).for_each(|(to, from)| *to = from.round_ties_even() as u8);
+        fit
+    }
+
     fn make_tables(&mut self, width: usize, height: usize) {
         (self.place, self.fit) = place(width, height, &self.spec);
         self.size = (width, height);

@@ -1,20 +1,25 @@
-//! From configured cameras to a running engine: one lane per distinct model, the same lanes on every worker.
+//! From configured cameras to a running engine: one lane per distinct model.
 
-use anyhow::Context;
+use std::sync::Arc;
+use std::time::Duration;
 
+use super::plan::{Plan, open_session, plan};
 use crate::base::detection::Kind;
-use crate::base::model::Model;
-use crate::config::{Camera, Inference};
-use crate::engine::{Engine, EngineSpec, JudgeSpec, Lane, Listener};
-use crate::heads::{DecodeSpec, Decoder, rows_and_columns};
-use crate::infer::{Onnx, SessionSpec, find_library, load_library};
+use crate::base::model::{InputSpec, Model};
+use crate::config::{Camera, Inference, InputSize};
+use crate::engine::{
+    Batch, CameraSpec, Engine, EngineSpec, GateSpec, JudgeSpec, Lane, LaneTerms, Listener, OpenLane,
+};
+use crate::heads::{DecodeSpec, Decoder};
+use crate::infer::{SessionSpec, find_library, load_library};
 use crate::rules;
+use crate::system;
 use crate::track::TrackerSpec;
 
 /// Detections from here up reach the tracker, whose second pass lives on weak ones (ByteTrack, arXiv 2110.06864).
 const SCORE_LOW: f32 = 0.1;
 /// Of a class, as the detectors' authors evaluate them.
-const NMS_IOU: f32 = 0.6;
+pub const NMS_IOU: f32 = 0.6;
 /// A crowd at a gate has fewer.
 const BOXES_MAX: usize = 200;
 
@@ -35,25 +40,103 @@ pub fn load_models(cameras: &[Camera]) -> (Vec<Model>, Vec<Option<usize>>) {
     (models, lanes)
 }
 
-/// Starts the loop over `cameras`; `listener` makes each camera's listener, by its index.
-pub fn engine_of(
-    cameras: &[Camera],
-    inference: &Inference,
-    mut listener: impl FnMut(usize) -> Box<dyn Listener>,
-) -> anyhow::Result<Engine> {
-    let (models, lanes) = load_models(cameras);
-    if !models.is_empty() {
-        load_library(&find_library(&inference.runtime)?)?;
+/// Everything that an engine is made of but the listeners.
+pub struct Loop<'a> {
+    pub cameras: &'a [Camera],
+    pub inference: &'a Inference,
+    pub plan: Plan,
+    models: Vec<Model>,
+    lanes: Vec<Option<usize>>,
+    /// Size of the pictures, where all cameras have the same and it is known.
+    picture: Option<(usize, usize)>,
+    /// Boxes of every class are wanted, not only of those that a camera looks at.
+    pub all_classes: bool,
+}
+
+impl<'a> Loop<'a> {
+    /// The loop of a service: what the config leaves open is probed on the first camera's model.
+    pub fn of_service(cameras: &'a [Camera], inference: &'a Inference) -> anyhow::Result<Loop<'a>> {
+        Loop::new(cameras, inference, None, |models, input| match models.first() {
+            Some(model) => plan(inference, model, input),
+            None => Ok(Plan::for_replay(inference)),
+        })
     }
-    let session = SessionSpec { threads: inference.threads, max_batch: inference.max_batch };
-    let workers = (0..inference.workers.max(1))
-        .map(|_| models.iter().map(|model| lane(model, session, cameras)).collect())
-        .collect::<anyhow::Result<Vec<Vec<Lane>>>>()?;
-    let cameras = cameras
-        .iter()
-        .zip(&lanes)
-        .enumerate()
-        .map(|(index, (camera, lane))| {
+
+    /// The loop for recorded clips of one size of picture. `probed`: as a service would; else always in the same way.
+    pub fn of_clips(
+        cameras: &'a [Camera],
+        inference: &'a Inference,
+        picture: (usize, usize),
+        probed: bool,
+    ) -> anyhow::Result<Loop<'a>> {
+        Loop::new(cameras, inference, Some(picture), |models, input| match models.first() {
+            Some(model) if probed => plan(inference, model, input),
+            _ => Ok(Plan::for_replay(inference)),
+        })
+    }
+
+    fn new(
+        cameras: &'a [Camera],
+        inference: &'a Inference,
+        picture: Option<(usize, usize)>,
+        plan: impl FnOnce(&[Model], InputSpec) -> anyhow::Result<Plan>,
+    ) -> anyhow::Result<Loop<'a>> {
+        let (models, lanes) = load_models(cameras);
+        let mut whole = Loop {
+            cameras,
+            inference,
+            plan: Plan::for_replay(inference),
+            models,
+            lanes,
+            picture,
+            all_classes: false,
+        };
+        if let Some(model) = whole.models.first() {
+            load_library(&find_library(&inference.runtime)?)?;
+            whole.plan = plan(&whole.models, whole.input(model))?;
+        }
+        Ok(whole)
+    }
+
+    /// The input that pictures of the known size get, or the card's.
+    pub fn input(&self, model: &Model) -> InputSpec {
+        match (self.free(model), self.picture) {
+            (Some(step), Some((width, height))) => model.input.for_picture(step, width, height),
+            _ => model.input,
+        }
+    }
+
+    fn free(&self, model: &Model) -> Option<usize> {
+        model.free.filter(|_| self.inference.input == InputSize::Auto)
+    }
+
+    /// Starts the loop; `listener` makes each camera's listener, by its index.
+    pub fn start(&self, mut listener: impl FnMut(usize) -> Box<dyn Listener>) -> anyhow::Result<Engine> {
+        let Plan { way, max_wait, provider, .. } = self.plan;
+        let session = SessionSpec { threads: way.threads, max_batch: way.batch, provider };
+        let decoders: Vec<_> = self.models.iter().map(|model| self.decode_spec(model)).collect();
+        let models = self.models.clone();
+        let open: OpenLane = Arc::new(move |lane, input| {
+            let backend = Box::new(open_session(&models[lane], input, session)?);
+            Ok(Lane { backend, decoder: Decoder::new(&models[lane], input, decoders[lane].clone()) })
+        });
+        let lanes = self.models.iter().map(|model| LaneTerms {
+            input: model.input,
+            free: self.free(model),
+            weight: self.inference.weights.get(&model.name).copied().unwrap_or(1.0),
+            max_batch: way.batch,
+            max_wait,
+        });
+        let mut known = Vec::new();
+        for (lane, model) in self.models.iter().enumerate() {
+            if self.free(model).is_none() || self.picture.is_some() {
+                known.push(Batch { lane, input: self.input(model) });
+            } else {
+                // Opened when the first picture has told its shape; a model that cannot be opened should stop the start.
+                open(lane, model.input)?;
+            }
+        }
+        let cameras = self.cameras.iter().zip(&self.lanes).enumerate().map(|(index, (camera, lane))| {
             let model = camera.model.as_ref().filter(|_| camera.enabled)?;
             let kinds = model.classes.iter().map(|class| class.kind.filter(|kind| camera.kinds.contains(kind)));
             let judge = JudgeSpec {
@@ -62,24 +145,34 @@ pub fn engine_of(
                 kinds: kinds.collect(),
                 listener: listener(index),
             };
-            lane.map(|lane| (lane, judge))
-        })
-        .collect();
-    Engine::start(EngineSpec { workers, cameras }).context("cannot start the inference threads")
+            lane.map(|lane| CameraSpec { lane, gate: gate_of(camera), judge })
+        });
+        let spec = EngineSpec {
+            workers: way.workers,
+            lanes: lanes.collect(),
+            open: Arc::clone(&open),
+            known,
+            cameras: cameras.collect(),
+            thread_cpu: system::thread_cpu as fn() -> Duration,
+        };
+        Ok(Engine::start(spec)?)
+    }
+
+    fn decode_spec(&self, model: &Model) -> DecodeSpec {
+        let looked_at = |kind: Kind| {
+            self.cameras.iter().any(|camera| {
+                camera.model.as_ref().is_some_and(|m| m.sha256 == model.sha256) && camera.kinds.contains(&kind)
+            })
+        };
+        let wanted = (0u16..)
+            .zip(model.classes.iter())
+            .filter(|(_, class)| self.all_classes || class.kind.is_some_and(looked_at))
+            .map(|(row, _)| row)
+            .collect();
+        DecodeSpec { score_min: SCORE_LOW, nms_iou: NMS_IOU, max: BOXES_MAX, all_classes: false, wanted }
+    }
 }
 
-fn lane(model: &Model, session: SessionSpec, cameras: &[Camera]) -> anyhow::Result<Lane> {
-    let looked_at = |kind: Kind| {
-        cameras.iter().any(|camera| {
-            camera.model.as_ref().is_some_and(|m| m.sha256 == model.sha256) && camera.kinds.contains(&kind)
-        })
-    };
-    let wanted = (0u16..)
-        .zip(model.classes.iter())
-        .filter(|(_, class)| class.kind.is_some_and(looked_at))
-        .map(|(row, _)| row)
-        .collect();
-    let decode = DecodeSpec { score_min: SCORE_LOW, nms_iou: NMS_IOU, max: BOXES_MAX, all_classes: false, wanted };
-    let expected = rows_and_columns(model.head, model.classes.len(), model.input.width, model.input.height);
-    Ok(Lane { backend: Box::new(Onnx::open(model, session, expected)?), decoder: Decoder::new(model, decode) })
+fn gate_of(camera: &Camera) -> GateSpec {
+    GateSpec { every: camera.detect_every }
 }

@@ -12,9 +12,10 @@ use super::envelope::Envelope;
 use crate::base::event::{Body, Event, Happening, Media, Phase};
 use crate::base::frame::Frame;
 use crate::base::geometry::{Point, Rect};
+use crate::base::scene::Scene;
 use crate::base::time::Pts;
 use crate::base::track::TrackId;
-use crate::engine::{Judged, Listener};
+use crate::engine::{Finished, Judged, Listener};
 use crate::evidence::{Canvas, write_jpeg};
 use crate::ledger::Recorder;
 use crate::mqtt::Link;
@@ -183,12 +184,13 @@ pub struct Best {
 }
 
 impl LiveListener {
-    fn file(&mut self, happening: &Happening, judged: &Judged<'_>) {
-        let event = self.envelope.event(happening, judged.frame);
+    /// `frame`: the picture of `scene`, None once its session is over.
+    fn file(&mut self, happening: &Happening, scene: &Scene<'_>, frame: Option<&Frame>) {
+        let event = self.envelope.event(happening, scene);
         let key = (happening.rule.clone(), happening.track, happening.began);
         let main = happening.objects.first();
         let words = main.map(|object| format!("{} {}", happening.rule, object.class)).unwrap_or_default();
-        let now = main.map(|object| (judged.frame.clone(), object.bounding_box, words.clone()));
+        let now = main.zip(frame).map(|(object, frame)| (frame.clone(), object.bounding_box, words.clone()));
         let picture = match happening.phase {
             Phase::Pulse => now,
             Phase::Start => {
@@ -227,13 +229,13 @@ impl Listener for LiveListener {
             self.look_for_better(judged);
         }
         for happening in judged.happenings {
-            self.file(happening, judged);
+            self.file(happening, &judged.scene, Some(judged.frame));
         }
     }
 
-    fn finished(&mut self, last: &Judged<'_>) {
-        for happening in last.happenings {
-            self.file(happening, last);
+    fn finished(&mut self, finished: &Finished<'_>) {
+        for happening in finished.happenings {
+            self.file(happening, &finished.scene, None);
         }
         self.best.clear();
     }

@@ -7,8 +7,8 @@ use crate::base::event::{
     Body, CameraHealth, Common, Counts, Event, Fact, FrameRef, GateCrossing, Happening, InZone, Media, ModelRef, Phase,
     Severity, ZoneEvent,
 };
-use crate::base::frame::Frame;
 use crate::base::id;
+use crate::base::scene::Scene;
 use crate::base::time::{Pts, Timestamp, earlier};
 use crate::base::track::TrackId;
 
@@ -34,12 +34,11 @@ type IncidentKey = (u32, String, TrackId, Pts);
 const OPEN_MAX: usize = 4096;
 
 impl Envelope {
-    /// The event of `happening`, decided in `frame`. Live events get their `sequence` from the ledger.
-    pub fn event(&mut self, happening: &Happening, frame: &Frame) -> Event {
-        let at = frame.captured.at;
-        let when = |pts: Pts| earlier(at, frame.pts.since(pts));
-        let picture = frame.pixels.picture();
-        let correlation = self.correlation(happening, frame.session);
+    /// The event of `happening`, decided in `scene`. Live events get their `sequence` from the ledger.
+    pub fn event(&mut self, happening: &Happening, scene: &Scene<'_>) -> Event {
+        let at = scene.captured.at;
+        let when = |pts: Pts| earlier(at, scene.pts.since(pts));
+        let correlation = self.correlation(happening, scene.session);
         let (id, sequence, media, boot) = match &mut self.mode {
             Mode::Live { boot, .. } => (id::fresh(), String::new(), None, Some(boot.clone())),
             Mode::Replay { first, sequence } => {
@@ -63,11 +62,11 @@ impl Envelope {
             started_at: incident.then(|| when(happening.began)),
             ended_at: happening.ended.map(when),
             frame: FrameRef {
-                width: picture.width as u32,
-                height: picture.height as u32,
-                pts_ns: Some(frame.pts.0),
-                time_source: frame.captured.source,
-                clock_offset_ms: frame.captured.clock_offset_ms,
+                width: scene.width,
+                height: scene.height,
+                pts_ns: Some(scene.pts.0),
+                time_source: scene.captured.source,
+                clock_offset_ms: scene.captured.clock_offset_ms,
             },
             objects: happening.objects.clone(),
             media,

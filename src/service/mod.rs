@@ -4,7 +4,10 @@
 mod cameras;
 mod desk;
 pub mod envelope;
+mod feed;
+pub mod plan;
 mod running;
 
-pub use cameras::{engine_of, load_models};
+pub use cameras::{Loop, NMS_IOU, load_models};
+pub use feed::Feed;
 pub use running::{Service, logging};

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 
 use super::desk::{Clerk, Desk, LiveListener};
-use super::engine_of;
+use super::{Feed, Loop};
 use super::envelope::{Envelope, Mode};
 use crate::base::event::{CameraHealth, CameraState, ModelRef, Phase, Severity};
-use crate::base::frame::{CameraId, Frame};
+use crate::base::frame::CameraId;
 use crate::base::health::CameraStatus;
 use crate::base::id;
 use crate::base::stop::Stop;
@@ -21,7 +21,7 @@ use crate::broker::Broker;
 use crate::config::{self, BrokerChoice, Camera, Config};
 use crate::engine::{Drop, Engine, Listener};
 use crate::ledger::Recorder;
-use crate::media::{self, Flow, SourceState};
+use crate::media::{self, SourceState};
 use crate::mqtt::{self, Bell, Link, LinkSpec};
 
 /// How long a clean stop waits for the broker to take what is unsent.
@@ -93,7 +93,8 @@ impl Service {
             model: camera.model.as_ref().map(|m| ModelRef { name: m.name.clone(), sha256: m.sha256.clone() }),
             mode: Mode::Live { boot: boot.clone(), open: BTreeMap::new() },
         };
-        let engine = Arc::new(engine_of(&config.cameras, &config.inference, |index| -> Box<dyn Listener> {
+        let plan = Loop::of_service(&config.cameras, &config.inference)?;
+        let engine = Arc::new(plan.start(|index| -> Box<dyn Listener> {
             let camera = &config.cameras[index];
             let (desk, snapshots) = (desk.clone(), camera.snapshots);
             Box::new(LiveListener { envelope: envelope(camera), desk, snapshots, best: BTreeMap::new() })
@@ -175,20 +176,8 @@ impl CameraPart {
     fn run(mut self) {
         let index = self.id.0 as usize;
         self.status(CameraStatus::Offline, Some("connecting"));
-        let on_shot = {
-            let (engine, camera) = (Arc::clone(&self.engine), self.id);
-            Arc::new(move |session: u32, shot: media::Shot| {
-                engine.put(Frame {
-                    camera,
-                    session,
-                    pts: shot.pts,
-                    captured: shot.captured,
-                    decoded: shot.decoded,
-                    pixels: shot.pixels,
-                });
-                Flow::Go
-            })
-        };
+        let feed = Feed::new(Arc::clone(&self.engine), self.id);
+        let on_shot = Arc::new(move |session: u32, shot: media::Shot| feed.live(session, shot));
         let source = self.camera.source.clone();
         let stop = self.stop.clone();
         let mut session = 0;
@@ -305,7 +294,7 @@ fn report(engine: &Engine, link: &Link, desk: &Desk, online: &Mutex<Vec<bool>>, 
             serde_json::json!({
                 "time": Timestamp::now().to_string(),
                 "cameras": cameras,
-                "batches": engine.turns().iter().enumerate().filter(|(_, n)| **n > 0)
+                "batches": engine.meters().turns.iter().enumerate().filter(|(_, n)| **n > 0)
                     .map(|(i, n)| ((i + 1).to_string(), (*n).into())).collect::<serde_json::Map<_, _>>(),
                 "events_refused": desk.tally.refused.load(Relaxed),
                 "snapshots_skipped": desk.tally.pictures_skipped.load(Relaxed),

@@ -27,6 +27,8 @@ enum Verb {
     Detect(cmd::detect::Args),
     /// The tracker alone on MOT-format detections
     Track(cmd::track::Args),
+    /// Measures the real pipeline on recorded clips, and what the machine's parts do alone
+    Bench(cmd::bench::Args),
     /// An operator's terminal view of the events
     Watch(cmd::watch::Args),
     /// The ledger on this box
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Verb::Replay(args) => cmd::replay::run(args),
         Verb::Detect(args) => cmd::detect::run(args),
         Verb::Track(args) => cmd::track::run(args),
+        Verb::Bench(args) => cmd::bench::run(args),
         Verb::Watch(args) => cmd::watch::run(args),
         Verb::Events(args) => cmd::events::run(args),
         Verb::Models(args) => cmd::models::run(args),

@@ -83,7 +83,8 @@ fn a_thousand_turns_allocate_nothing() {
         input: INPUT,
         head: Head::YoloX,
         classes: Arc::new([Class { label: "person".into(), kind: None }]),
-        precision: "f32".into(), free: None,
+        precision: "f32".into(),
+        free: None,
     };
     let spec = DecodeSpec { score_min: 0.1, nms_iou: 0.6, max: 100, all_classes: false, wanted: vec![] };
     let mut output = vec![0.0; ROWS * 6];

@@ -127,7 +127,9 @@ impl Card {
             return Err("input: mean and std have to be finite, std not 0".into());
         }
         if let Some(step) = self.input.free.filter(|step| *step == 0 || width % step != 0 || height % step != 0) {
-            return Err(format!("input: free: {step}, expected a step in pixels of which {width} and {height} are multiples"));
+            return Err(format!(
+                "input: free: {step}, expected a step in pixels of which {width} and {height} are multiples"
+            ));
         }
         if self.input.samples == Samples::U8 && (*mean != [0.0; 3] || *std != [1.0; 3]) {
             return Err("input: samples u8 are taken as they are; expected mean [0, 0, 0] and std [1, 1, 1]".into());

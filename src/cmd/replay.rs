@@ -81,18 +81,16 @@ pub fn run(args: Args) -> Outcome {
     let recorder = Arc::new(Mutex::new(Recorder::new(&config.node, &camera, outputs, bar.clone())));
     let cameras = [camera];
     let listener = |_| -> Box<dyn Listener> { Box::new(Shared(Arc::clone(&recorder))) };
-    let picture = (info.width, info.height);
+    let picture = Some((info.width, info.height));
     let engine = Arc::new(Loop::of_clips(&cameras, &config.inference, picture, false)?.start(listener)?);
 
     let stop = Stop::default();
     let feed = Feed::new(Arc::clone(&engine), CameraId(0));
     let on_shot: media::OnShot = Arc::new(move |shot| feed.waiting(1, shot));
     let ran = media::run_once(&cameras[0].source, &media::Session::replay(args.start), &stop, on_shot, || {});
-    let counts = engine.tally(CameraId(0)).read();
     let engine = Arc::into_inner(engine).context("the source still holds the engine")?;
-    if !engine.close() {
-        return Err(Failure::Running(anyhow!("an inference worker panicked; see the message above")));
-    }
+    let (counts, _) = engine.close().context("an inference worker panicked; see the message above")?;
+    let decoded = counts.first().map_or(0, |camera| camera.decoded);
     bar.finish_and_clear();
     let mut recorder = recorder.lock().expect("the workers have ended");
     recorder.flush()?;
@@ -105,7 +103,7 @@ pub fn run(args: Args) -> Outcome {
         eprintln!(
             "{}: {frames} frames judged of {} decoded, {tracks_seen} tracks, {} events",
             args.clip.display(),
-            counts.decoded,
+            decoded,
             events.len()
         );
         if args.events.is_none() {

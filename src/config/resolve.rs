@@ -86,7 +86,8 @@ impl Desk<'_> {
             None => vec![self.placed("models")],
         };
         let named = root.cameras.as_ref().map(|cameras| cameras.value.0.as_slice()).unwrap_or_default();
-        let models: Vec<&str> = named.iter().filter_map(|(_, at)| Some(at.value.model.as_ref()?.value.as_str())).collect();
+        let models: Vec<&str> =
+            named.iter().filter_map(|(_, at)| Some(at.value.model.as_ref()?.value.as_str())).collect();
         let inference = self.inference(root.inference.as_ref(), &models);
         let cameras = self.needed(&root.cameras, "cameras", top, "at least one camera");
         let cameras = cameras.map(|cameras| self.cameras(cameras, &folders)).unwrap_or_default();

@@ -11,7 +11,7 @@ use super::gate::{Gate, GateSpec};
 use super::judge::{Bench, JudgeSpec};
 use super::meters::{BATCH_MAX, Meters, MetersReading, Stage};
 use super::newest::{Batch, LaneTerms, Newest, Taken};
-use super::tally::{Drop, Tally};
+use super::tally::{Drop, Tally, TallyReading};
 use crate::base::frame::{CameraId, Frame, Picture};
 use crate::base::model::{Fit, InputSpec, Samples};
 use crate::heads::{Decoder, Found};
@@ -92,7 +92,8 @@ impl Engine {
         let cameras = cameras.collect();
         let shared = Arc::new(Shared { newest, cameras, tallies, meters: Arc::clone(&meters) });
         let most = lanes.iter().map(|lane| lane.max_batch).max().unwrap_or(0);
-        let opened = (0..workers).map(|_| Worker::new(Arc::clone(&open), &known, most, Arc::clone(&meters), thread_cpu));
+        let opened =
+            (0..workers).map(|_| Worker::new(Arc::clone(&open), &known, most, Arc::clone(&meters), thread_cpu));
         let opened = opened.collect::<Result<Vec<_>, _>>()?;
         let workers = opened
             .into_iter()
@@ -160,17 +161,17 @@ impl Engine {
         self.workers.iter().any(|worker| worker.is_finished())
     }
 
-    /// Takes no more frames, judges what is in work, closes every camera's open incidents.
-    /// Returns false if a worker panicked.
-    pub fn close(self) -> bool {
+    /// Takes no more frames, judges what is in work, closes every camera's open incidents. Returns the final counters of the
+    /// cameras and meters, or None if a worker panicked.
+    pub fn close(self) -> Option<(Vec<TallyReading>, MetersReading)> {
         self.shared.newest.close();
-        let sound = self.workers.into_iter().all(|worker| worker.join().is_ok());
-        if sound {
-            for desk in self.shared.cameras.iter().flatten() {
-                desk.bench.interrupt(u32::MAX);
-            }
+        if !self.workers.into_iter().all(|worker| worker.join().is_ok()) {
+            return None;
         }
-        sound
+        for desk in self.shared.cameras.iter().flatten() {
+            desk.bench.interrupt(u32::MAX);
+        }
+        Some((self.shared.tallies.iter().map(|tally| tally.read()).collect(), self.shared.meters.read()))
     }
 }
 

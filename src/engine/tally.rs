@@ -21,8 +21,7 @@ pub enum Drop {
 }
 
 impl Drop {
-    pub const ALL: [Drop; 6] =
-        [Drop::Replaced, Drop::Late, Drop::Failed, Drop::NoModel, Drop::NotDue, Drop::Still];
+    pub const ALL: [Drop; 6] = [Drop::Replaced, Drop::Late, Drop::Failed, Drop::NoModel, Drop::NotDue, Drop::Still];
 
     pub fn word(self) -> &'static str {
         match self {

@@ -178,7 +178,8 @@ mod tests {
             },
             head,
             classes: (0..classes).map(|i| Class { label: format!("c{i}"), kind: None }).collect(),
-            precision: "f32".into(), free: None,
+            precision: "f32".into(),
+            free: None,
         }
     }
 
@@ -243,24 +244,12 @@ mod tests {
     fn every_class_that_passes_is_a_box_when_asked_for() {
         let set = [(0, 4, 1.0), (0, 5, 0.5), (0, 6, 0.6)];
         let mut found = Vec::new();
-        decoder(&model(Head::YoloX, 2, 32, 32), spec(true)).decode(
-            &[output([21, 7], &set).view()],
-            &FIT,
-            &mut found,
-        );
+        decoder(&model(Head::YoloX, 2, 32, 32), spec(true)).decode(&[output([21, 7], &set).view()], &FIT, &mut found);
         assert_eq!(found.iter().map(|f| f.class).collect::<Vec<_>>(), vec![1, 0]);
-        decoder(&model(Head::YoloX, 2, 32, 32), spec(false)).decode(
-            &[output([21, 7], &set).view()],
-            &FIT,
-            &mut found,
-        );
+        decoder(&model(Head::YoloX, 2, 32, 32), spec(false)).decode(&[output([21, 7], &set).view()], &FIT, &mut found);
         assert_eq!(found.iter().map(|f| f.class).collect::<Vec<_>>(), vec![1]);
         let only_first = DecodeSpec { wanted: vec![0], ..spec(false) };
-        decoder(&model(Head::YoloX, 2, 32, 32), only_first).decode(
-            &[output([21, 7], &set).view()],
-            &FIT,
-            &mut found,
-        );
+        decoder(&model(Head::YoloX, 2, 32, 32), only_first).decode(&[output([21, 7], &set).view()], &FIT, &mut found);
         assert_eq!(found.iter().map(|f| f.class).collect::<Vec<_>>(), vec![0]);
     }
 }

@@ -43,12 +43,7 @@ impl Onnx {
     /// Loads `model.bytes`, checks its shapes against the card and runs it once on zeros. `input` is the card's, or, for a
     /// model with free sides, one cut to the shape of a picture. `expected` is the shape of the first output for one
     /// picture, as the head reads it.
-    pub fn open(
-        model: &Model,
-        input: InputSpec,
-        spec: SessionSpec,
-        expected: [usize; 2],
-    ) -> Result<Onnx, InferError> {
+    pub fn open(model: &Model, input: InputSpec, spec: SessionSpec, expected: [usize; 2]) -> Result<Onnx, InferError> {
         let refuse = |reason: String| InferError::Model { model: model.name.clone(), reason };
         if model.bytes.len() > MODEL_BYTES_MAX {
             return Err(refuse(format!("file of {} bytes, expected at most {MODEL_BYTES_MAX}", model.bytes.len())));

@@ -94,6 +94,10 @@ impl Filler {
         self.fit
     }
 
+    pub fn instructions(&self) -> &'static str {
+        "plain"
+    }
+
     pub fn fill_u8(&mut self, slot: &mut [u8], picture: &Picture<'_>) -> Fit {
         let mut floats = vec![0.0; slot.len()];
         let fit = self.fill(&mut floats, picture);

@@ -7,9 +7,7 @@ use super::plan::{Plan, open_session, plan};
 use crate::base::detection::Kind;
 use crate::base::model::{InputSpec, Model};
 use crate::config::{Camera, Inference, InputSize};
-use crate::engine::{
-    Batch, CameraSpec, Engine, EngineSpec, GateSpec, JudgeSpec, Lane, LaneTerms, Listener, OpenLane,
-};
+use crate::engine::{Batch, CameraSpec, Engine, EngineSpec, GateSpec, JudgeSpec, Lane, LaneTerms, Listener, OpenLane};
 use crate::heads::{DecodeSpec, Decoder};
 use crate::infer::{SessionSpec, find_library, load_library};
 use crate::rules;
@@ -62,14 +60,14 @@ impl<'a> Loop<'a> {
         })
     }
 
-    /// The loop for recorded clips of one size of picture. `probed`: as a service would; else always in the same way.
+    /// The loop for recorded clips; `picture` is their size, where all have the same. `probed`: as a service would; else always in the same way.
     pub fn of_clips(
         cameras: &'a [Camera],
         inference: &'a Inference,
-        picture: (usize, usize),
+        picture: Option<(usize, usize)>,
         probed: bool,
     ) -> anyhow::Result<Loop<'a>> {
-        Loop::new(cameras, inference, Some(picture), |models, input| match models.first() {
+        Loop::new(cameras, inference, picture, |models, input| match models.first() {
             Some(model) if probed => plan(inference, model, input),
             _ => Ok(Plan::for_replay(inference)),
         })
@@ -82,15 +80,8 @@ impl<'a> Loop<'a> {
         plan: impl FnOnce(&[Model], InputSpec) -> anyhow::Result<Plan>,
     ) -> anyhow::Result<Loop<'a>> {
         let (models, lanes) = load_models(cameras);
-        let mut whole = Loop {
-            cameras,
-            inference,
-            plan: Plan::for_replay(inference),
-            models,
-            lanes,
-            picture,
-            all_classes: false,
-        };
+        let mut whole =
+            Loop { cameras, inference, plan: Plan::for_replay(inference), models, lanes, picture, all_classes: false };
         if let Some(model) = whole.models.first() {
             load_library(&find_library(&inference.runtime)?)?;
             whole.plan = plan(&whole.models, whole.input(model))?;

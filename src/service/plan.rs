@@ -133,7 +133,8 @@ pub fn ready_tensors(
     let batch = way.batch.min(sessions.iter().map(Onnx::max_batch).min().unwrap_or(1));
     let numbers = batch * input.slot_len();
     // Not zeros: some kernels are faster on them.
-    let (floats, bytes): (Vec<f32>, Vec<u8>) = (0..numbers).map(|i| ((i * 31 % 251) as f32, (i * 31 % 251) as u8)).unzip();
+    let (floats, bytes): (Vec<f32>, Vec<u8>) =
+        (0..numbers).map(|i| ((i * 31 % 251) as f32, (i * 31 % 251) as u8)).unzip();
     let slots = match input.samples {
         Samples::F32 => Slots::F32(&floats),
         Samples::U8 => Slots::U8(&bytes),
@@ -169,9 +170,7 @@ const PROBE: Duration = Duration::from_millis(200);
 
 /// The plan for a box whose dearest model is `model`.
 pub fn plan(inference: &Inference, model: &Model, input: InputSpec) -> anyhow::Result<Plan> {
-    choose(inference, system::cores(), &mut |way| {
-        Ok(ready_tensors(model, input, inference.provider, way, PROBE)?.fps)
-    })
+    choose(inference, system::cores(), &mut |way| Ok(ready_tensors(model, input, inference.provider, way, PROBE)?.fps))
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 
 use super::desk::{Clerk, Desk, LiveListener};
-use super::{Feed, Loop};
 use super::envelope::{Envelope, Mode};
+use super::{Feed, Loop};
 use crate::base::event::{CameraHealth, CameraState, ModelRef, Phase, Severity};
 use crate::base::frame::CameraId;
 use crate::base::health::CameraStatus;
@@ -146,7 +146,7 @@ impl Service {
         }
         self.reporter.join().map_err(|_| anyhow!("the reporter panicked"))?;
         let engine = Arc::into_inner(self.engine).context("a thread still holds the engine")?;
-        let sound = engine.close();
+        let sound = engine.close().is_some();
         drop(self.desk.take());
         let recorder = self.clerk.close().context("the clerk panicked")?;
         // The link marks what the broker acknowledges, so the ledger's writer ends after it.

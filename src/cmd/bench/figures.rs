@@ -29,6 +29,9 @@ pub struct Run {
     pub model: ModelFigures,
     /// Boxes with the score asked for, all classes.
     pub detections: u64,
+    /// Of the bench's own rules: a line across the picture, a zone in its middle.
+    pub events: u64,
+    /// Instruction set of the kernel that fills the model's input.
     pub preprocess: String,
     pub clips: Vec<ClipFigures>,
     pub machine: MachineFigures,

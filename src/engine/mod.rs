@@ -6,6 +6,7 @@ mod gate;
 mod judge;
 mod meters;
 mod newest;
+mod overload;
 mod tally;
 
 pub use batch::{CameraSpec, Engine, EngineError, EngineSpec, Lane, OpenLane, Slab, Worker};
@@ -13,4 +14,5 @@ pub use gate::GateSpec;
 pub use judge::{Finished, JudgeSpec, Judged, Listener};
 pub use meters::{BATCH_MAX, Meters, MetersReading, Stage};
 pub use newest::{Batch, LaneTerms, Newest, Taken};
+pub use overload::Overload;
 pub use tally::{Drop, Tally, TallyReading};

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use oriel::base::health::Reason;
 use oriel::base::stop::Stop;
+use oriel::base::throttle::Throttle;
 use oriel::base::time::Timestamp;
 use oriel::media::{self, Decode, Fault, Flow, Origin, Session, SourceSpec, Transport};
 
@@ -131,4 +132,49 @@ fn a_picture_that_is_too_large_is_refused_before_it_is_decoded() {
     let path = make(folder.path(), "large.mp4", &["-c:v", "libx264", "-pix_fmt", "yuv420p"]);
     let small = SourceSpec { pixels_max: 320 * 180, ..spec(&path) };
     assert_eq!(frames(&small).expect_err("322 x 182 is larger").reason, Reason::TooLarge);
+}
+
+#[test]
+fn pictures_that_no_other_refers_to_need_not_be_decoded() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // I P B B P B B ..: without B-pyramid no B-frame is referred to.
+    let x264 = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", "2", "-b_strategy", "0", "-x264-params", "b-pyramid=0"];
+    let x265 = ["-c:v", "libx265", "-pix_fmt", "yuv420p", "-x265-params", "log-level=none:bframes=2:b-adapt=0:b-pyramid=0"];
+    let plain = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", "0"];
+    for (file, arguments) in [("b.mp4", &x264[..]), ("b.ts", &x264), ("b265.mkv", &x265)] {
+        let spec = SourceSpec { skip_non_reference: true, ..spec(&make(folder.path(), file, arguments)) };
+        let count = frames(&spec).expect(file).0;
+        assert!((9..=10).contains(&count), "{file}: {count} of 25 are I or P");
+    }
+    let spec = SourceSpec { skip_non_reference: true, ..spec(&make(folder.path(), "p.mp4", &plain)) };
+    assert_eq!(frames(&spec).expect("p.mp4").0, 25, "without B-frames all are needed");
+}
+
+#[test]
+fn key_pictures_alone_are_decoded_while_throttled_and_all_from_the_next_key_picture_on() {
+    media::init().expect("GStreamer is installed");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = make(folder.path(), "k.mp4", &["-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "5", "-bf", "0", "-sc_threshold", "0"]);
+    let throttle = Arc::new(Throttle::default());
+    throttle.set_keyframes_only(true);
+    let throttled = SourceSpec { throttle: Some(Arc::clone(&throttle)), ..spec(&path) };
+    assert_eq!(frames(&throttled).expect("k.mp4").0, 5, "25 pictures, a key picture each five");
+    // Let go at the third key picture: from there on nothing is missing.
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let on_shot: media::OnShot = Arc::new({
+        let (seen, throttle) = (Arc::clone(&seen), Arc::clone(&throttle));
+        move |shot| {
+            let mut seen = seen.lock().expect("one thread at a time");
+            seen.push(shot.pts.0 / 40_000_000);
+            throttle.set_keyframes_only(seen.len() < 3);
+            Flow::Go
+        }
+    });
+    media::run_once(&throttled, &Session::replay(Timestamp::UNIX_EPOCH), &Stop::default(), on_shot, || {}).expect("k.mp4");
+    let seen = seen.lock().expect("one thread at a time");
+    assert_eq!(seen[..2], [0, 5]);
+    let rest: Vec<_> = seen[2..].to_vec();
+    assert!(rest[0] == 10 && rest.ends_with(&(15..25).collect::<Vec<_>>()), "{seen:?}");
+    let whole_groups = rest[1..rest.len() - 10].is_empty() || rest[1..] == (11..25).collect::<Vec<_>>()[..];
+    assert!(whole_groups, "no picture without its references: {seen:?}");
 }

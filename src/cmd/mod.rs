@@ -14,6 +14,8 @@ pub mod simulate;
 pub mod track;
 pub mod watch;
 
+use crate::infer::InferError;
+
 /// Why a command ends with a code other than 0.
 #[derive(Debug)]
 pub enum Failure {
@@ -25,7 +27,11 @@ pub enum Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Failure {
-        Failure::Running(error)
+        // A model or a library that is refused was named by the caller.
+        match error.downcast_ref() {
+            Some(InferError::Model { .. } | InferError::Library(_)) => Failure::Input(error),
+            _ => Failure::Running(error),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod cameras;
 mod desk;
 pub mod envelope;
+mod pages;
 mod running;
 
 pub use cameras::{engine_of, load_models};

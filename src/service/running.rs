@@ -1,16 +1,18 @@
-//! A running box: broker, ledger, link, engine, cameras; started in this order and ended in the reverse one.
+//! A running box: broker, ledger, link, engine, HTTP server, cameras; started in this order and ended by their needs: who
+//! looks on first, who writes last.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 
 use super::desk::{Clerk, Desk, LiveListener};
 use super::engine_of;
 use super::envelope::{Envelope, Mode};
+use super::pages::{Figures, Rates, Standings};
 use crate::base::event::{CameraHealth, CameraState, ModelRef, Phase, Severity};
 use crate::base::frame::{CameraId, Frame};
 use crate::base::health::CameraStatus;
@@ -19,6 +21,7 @@ use crate::base::stop::Stop;
 use crate::base::time::Timestamp;
 use crate::broker::Broker;
 use crate::config::{self, BrokerChoice, Camera, Config};
+use crate::console;
 use crate::engine::{Drop, Engine, Listener};
 use crate::ledger::Recorder;
 use crate::media::{self, Flow, SourceState};
@@ -38,6 +41,7 @@ pub struct Service {
     clerk: Clerk,
     link: Arc<Link>,
     broker: Option<Broker>,
+    console: Option<console::Server>,
 }
 
 impl Service {
@@ -46,6 +50,8 @@ impl Service {
         media::init().map_err(|fault| anyhow!(fault))?;
         std::fs::create_dir_all(&config.data)
             .with_context(|| format!("{}: the data folder cannot be made", config.data.display()))?;
+        // First, so that a taken port ends the start before anything runs.
+        let listener = config.http.as_ref().map(|http| console::listen(http.listen)).transpose()?;
         let boot = id::fresh();
         let (broker, host, port, tls) = match &config.mqtt.broker {
             BrokerChoice::Embedded(addr) => {
@@ -83,6 +89,7 @@ impl Service {
             client: format!("oriel-{}", config.node),
             data: config.data.clone(),
         };
+        let ledger = recorder.counters();
         let link = Arc::new(Link::start(spec, recorder.marks(), bell)?);
         link.state("info", info(&config, &boot));
         let (desk, clerk) =
@@ -99,7 +106,25 @@ impl Service {
             Box::new(LiveListener { envelope: envelope(camera), desk, snapshots, best: BTreeMap::new() })
         })?);
         let stop = Stop::default();
-        let online = Arc::new(Mutex::new(vec![false; config.cameras.len()]));
+        let standings = Standings::new(&config.cameras);
+        let figures = Arc::new(Figures {
+            node: config.node.clone(),
+            cameras: config.cameras.iter().map(|camera| camera.id.clone()).collect(),
+            engine: Arc::clone(&engine),
+            desk: Arc::clone(&desk.tally),
+            ledger,
+            standings: standings.clone(),
+            rates: Rates::new(config.cameras.len()),
+        });
+        let console = listener.map(|listener| {
+            let token = config.http.as_ref().and_then(|http| http.token.clone());
+            let spec = console::Spec { listener, token, data: config.data.clone() };
+            console::Server::start(spec, figures.pages())
+        });
+        let console = console.transpose()?;
+        if let Some(console) = &console {
+            tracing::info!("page: http://{}/", console.addr());
+        }
         let mut cameras = Vec::new();
         for (index, camera) in config.cameras.iter().enumerate() {
             if !camera.enabled {
@@ -114,22 +139,26 @@ impl Service {
                 desk: desk.clone(),
                 envelope: envelope(camera),
                 stop: stop.clone(),
-                online: Arc::clone(&online),
+                standings: standings.clone(),
             };
             let thread = std::thread::Builder::new().name(format!("cam-{}", camera.id));
             cameras.push(thread.spawn(move || part.run()).context("cannot start a camera's thread")?);
         }
         let reporter = std::thread::Builder::new().name("reporter".into()).spawn({
-            let (engine, link, stop, desk) = (Arc::clone(&engine), Arc::clone(&link), stop.clone(), desk.clone());
-            let names: Vec<_> = config.cameras.iter().map(|camera| camera.id.clone()).collect();
-            move || report(&engine, &link, &desk, &online, &names, &stop)
+            let (link, stop) = (Arc::clone(&link), stop.clone());
+            move || report(&figures, &link, &stop)
         })?;
-        Ok(Service { stop, engine, cameras, reporter, desk: Some(desk), clerk, link, broker })
+        Ok(Service { stop, engine, cameras, reporter, desk: Some(desk), clerk, link, broker, console })
     }
 
     /// Where the embedded broker listens, if there is one.
-    pub fn broker(&self) -> Option<std::net::SocketAddr> {
+    pub fn broker(&self) -> Option<SocketAddr> {
         self.broker.as_ref().map(Broker::addr)
+    }
+
+    /// Where the HTTP server listens, if there is one.
+    pub fn page(&self) -> Option<SocketAddr> {
+        self.console.as_ref().map(console::Server::addr)
     }
 
     /// True once an inference worker has ended by itself: the process should end too, for its supervisor to restart it.
@@ -140,6 +169,9 @@ impl Service {
     /// Ends as the flow does: streams close, frames in work are judged, incidents close, events are filed and sent.
     pub fn stop(mut self) -> anyhow::Result<()> {
         self.stop.ask();
+        if let Some(console) = self.console {
+            console.stop();
+        }
         for camera in self.cameras {
             camera.join().map_err(|_| anyhow!("a camera's thread panicked"))?;
         }
@@ -168,12 +200,11 @@ struct CameraPart {
     desk: Desk,
     envelope: Envelope,
     stop: Stop,
-    online: Arc<Mutex<Vec<bool>>>,
+    standings: Standings,
 }
 
 impl CameraPart {
     fn run(mut self) {
-        let index = self.id.0 as usize;
         self.status(CameraStatus::Offline, Some("connecting"));
         let on_shot = {
             let (engine, camera) = (Arc::clone(&self.engine), self.id);
@@ -200,7 +231,6 @@ impl CameraPart {
             }
             SourceState::Online(number) => {
                 tracing::info!(camera = self.camera.id, session = number, "online");
-                self.online.lock().expect("held for a move only")[index] = true;
                 self.status(CameraStatus::Online, None);
                 self.health(CameraState::Online, None, Phase::End, outage.take());
             }
@@ -212,7 +242,6 @@ impl CameraPart {
                     "offline: {}",
                     fault.detail
                 );
-                self.online.lock().expect("held for a move only")[index] = false;
                 self.engine.interrupt(self.id, session);
                 self.status(CameraStatus::Offline, Some(fault.reason.word()));
                 if outage.is_none() {
@@ -226,7 +255,8 @@ impl CameraPart {
         self.status(CameraStatus::Offline, Some("stopped"));
     }
 
-    fn status(&self, status: CameraStatus, reason: Option<&str>) {
+    fn status(&self, status: CameraStatus, reason: Option<&'static str>) {
+        self.standings.set(self.id, (status, reason));
         let camera = &self.camera.id;
         self.link.state(&format!("cameras/{camera}/status"), status.word());
         let state = if status == CameraStatus::Online { CameraState::Online } else { CameraState::Offline };
@@ -272,46 +302,17 @@ fn info(config: &Config, boot: &str) -> String {
 }
 
 /// Every ten seconds: counters to the `stats` topic, drops to the log.
-fn report(engine: &Engine, link: &Link, desk: &Desk, online: &Mutex<Vec<bool>>, names: &[String], stop: &Stop) {
-    let mut before = vec![crate::engine::TallyReading::default(); names.len()];
-    let mut since = Instant::now();
+fn report(figures: &Figures, link: &Link, stop: &Stop) {
+    let mut before = vec![0; figures.cameras.len()];
     while !stop.wait(STATS) {
-        let seconds = since.elapsed().as_secs_f64();
-        since = Instant::now();
-        let mut cameras = serde_json::Map::new();
-        let online = online.lock().expect("held for a move only").clone();
-        for (index, name) in names.iter().enumerate() {
-            let now = engine.tally(CameraId(index as u32)).read();
-            let was = std::mem::replace(&mut before[index], now);
-            let dropped: serde_json::Map<_, _> =
-                Drop::ALL.iter().zip(now.dropped).map(|(why, n)| (why.word().to_owned(), n.into())).collect();
-            let replaced = now.dropped[Drop::Replaced as usize] - was.dropped[Drop::Replaced as usize];
+        for ((camera, tally), before) in figures.cameras.iter().zip(figures.tallies()).zip(&mut before) {
+            let now = tally.dropped[Drop::Replaced as usize];
+            let replaced = now - std::mem::replace(before, now);
             if replaced > 0 {
-                tracing::warn!(camera = name, replaced, "the inference loop is behind; newest frames win");
+                tracing::warn!(camera, replaced, "the inference loop is behind; newest frames win");
             }
-            cameras.insert(
-                name.clone(),
-                serde_json::json!({
-                    "online": online[index],
-                    "decoded": now.decoded,
-                    "inferred": now.inferred,
-                    "dropped": dropped,
-                    "refused_rows": now.refused_rows,
-                    "fps": ((now.inferred - was.inferred) as f64 / seconds * 10.0).round() / 10.0,
-                }),
-            );
         }
-        link.stats(
-            serde_json::json!({
-                "time": Timestamp::now().to_string(),
-                "cameras": cameras,
-                "batches": engine.turns().iter().enumerate().filter(|(_, n)| **n > 0)
-                    .map(|(i, n)| ((i + 1).to_string(), (*n).into())).collect::<serde_json::Map<_, _>>(),
-                "events_refused": desk.tally.refused.load(Relaxed),
-                "snapshots_skipped": desk.tally.pictures_skipped.load(Relaxed),
-            })
-            .to_string(),
-        );
+        link.stats(figures.stats());
     }
 }
 

@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | 0 values | `base` | no I/O, no clock |
 //! | 1 judgement | `preprocess` `heads` `track` `rules` | pure and total: never fails, never blocks, never reads a clock |
-//! | 2 doors | `media` `infer` `evidence` `ledger` `mqtt` `broker` `catalog` `system` | one foreign library each |
+//! | 2 doors | `media` `infer` `evidence` `ledger` `mqtt` `broker` `catalog` `console` `system` | one foreign library each |
 //! | 3 engine | `engine` | threads and queues, no foreign library |
 //! | 4 wiring | `config` `service` `cmd` | may use everything |
 
@@ -14,6 +14,7 @@ pub mod broker;
 pub mod catalog;
 pub mod cmd;
 pub mod config;
+pub mod console;
 pub mod engine;
 pub mod evidence;
 pub mod heads;

@@ -116,6 +116,8 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(config.data, Path::new("data"));
     assert_eq!(config.mqtt.broker, BrokerChoice::Embedded("127.0.0.1:1883".parse().unwrap()));
     assert_eq!((config.mqtt.protocol, config.mqtt.prefix.as_str()), (Protocol::V5, "oriel"));
+    let http = config.http.as_ref().expect("on unless it is switched off");
+    assert_eq!((http.listen.to_string().as_str(), http.token.is_none()), ("127.0.0.1:8642", true));
     let camera = &config.cameras[0];
     assert_eq!(camera.kinds, [Kind::Person, Kind::Car], "birds only on request");
     assert!(camera.enabled && camera.snapshots && camera.score_min == 0.4);
@@ -138,6 +140,37 @@ fn credentials_are_taken_out_of_urls_and_never_shown() {
     assert_eq!((source.user.as_deref(), source.password.is_none()), (Some("viewer"), true));
     let shown = format!("{config:?}");
     assert!(!shown.contains("s@fe") && !shown.contains("s%40fe") && !shown.contains("0123"), "{shown}");
+}
+
+#[test]
+fn http_is_off_or_on_loopback_or_has_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("token"), "c4n4ry-c4n4ry-c4n4ry\n").unwrap();
+    std::fs::write(folder.path().join("short"), "c4n4ry").unwrap();
+    std::fs::write(folder.path().join("spaced"), "c4n4ry c4n4ry c4n4ry").unwrap();
+    let read = |http: &str| {
+        let smallest = std::fs::read_to_string(root().join("testdata/configs/good/smallest.yml")).unwrap();
+        load_str(&format!("{smallest}http: {http}\n"), "oriel.yml", folder.path(), Want::Run, &find_model)
+    };
+    assert!(read("{enabled: false, listen: \"0.0.0.0:80\"}").unwrap().http.is_none());
+    for listen in ["127.0.0.1:0", "127.9.9.9:1", "[::1]:8642", "[::ffff:127.0.0.1]:8642"] {
+        assert!(read(&format!("{{listen: \"{listen}\"}}")).unwrap().http.is_some(), "{listen}");
+    }
+    let config = read("{listen: \"0.0.0.0:8642\", token_file: token}").unwrap();
+    assert_eq!(config.http.as_ref().unwrap().token.as_ref().unwrap().reveal(), "c4n4ry-c4n4ry-c4n4ry");
+    assert!(!format!("{config:?}").contains("c4n4ry"));
+    for (http, told) in [
+        ("{listen: \"0.0.0.0:8642\"}", "http.listen: 0.0.0.0:8642 is not loopback"),
+        ("{listen: \"[::]:8642\"}", "http.listen: [::]:8642 is not loopback"),
+        ("{listen: \"192.168.1.7:8642\"}", "needs `token_file` or `token_env`"),
+        ("{listen: \"0.0.0.0:8642\", token_env: ORIEL_TEST_NO_SUCH_TOKEN}", "is not set, or empty"),
+        ("{token_file: short}", "expected a token of 16 or more visible ASCII characters"),
+        ("{token_file: spaced}", "without spaces"),
+        ("{token_file: none}", "the token file `none` is not there"),
+    ] {
+        let problems = lines(&read(http).unwrap_err());
+        assert!(problems.contains(told) && !problems.contains("c4n4ry"), "{http}: {problems}");
+    }
 }
 
 #[test]

@@ -40,6 +40,7 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     ("mqtt", &["base", "ledger"], &["rumqttc", "serde", "serde_json", "thiserror", "tokio", "tracing"]),
     ("broker", &["base"], &["rumqttd", "thiserror", "tracing"]),
     ("catalog", &["base"], &["serde", "serde_saphyr", "thiserror", "toml", "tracing", "ureq"]),
+    ("console", &["base", "ledger"], &["axum", "serde_json", "thiserror", "tokio", "tracing"]),
     ("system", &[], &["rustix"]),
     // 3 engine: threads and queues
     ("engine", &["base", "preprocess", "heads", "track", "rules", "infer"], &["ndarray", "thiserror", "tracing"]),

@@ -58,12 +58,18 @@ fn wait(messages: &Receiver<(String, String)>, all: &mut Vec<(String, String)>, 
     panic!("no `{payload}` on {topic}; there came: {all:#?}");
 }
 
+/// A page of the service, which must answer 200.
+fn page(port: u16, path: &str) -> String {
+    let answer = ureq::get(format!("http://127.0.0.1:{port}/{path}")).call();
+    answer.unwrap_or_else(|error| panic!("/{path}: {error}")).body_mut().read_to_string().expect("UTF-8")
+}
+
 #[test]
 fn one_camera_dies_and_comes_back_and_the_other_never_notices() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (first, port) = simulator(0);
     let (_second, other_port) = simulator(0);
-    let broker = free_port();
+    let (broker, http) = (free_port(), free_port());
     let camera = |id: &str, port: u16| {
         format!(
             "  {id}:\n    kind: gate\n    source: \"rtsp://admin:{CANARY}@127.0.0.1:{port}/gate\"\n    model: demo_figures\n    \
@@ -71,7 +77,8 @@ fn one_camera_dies_and_comes_back_and_the_other_never_notices() {
         )
     };
     let text = format!(
-        "version: 1\nnode: box\ndata: {}\nmqtt: {{listen: \"127.0.0.1:{broker}\"}}\ncameras:\n{}{}",
+        "version: 1\nnode: box\ndata: {}\nmqtt: {{listen: \"127.0.0.1:{broker}\"}}\n\
+         http: {{listen: \"127.0.0.1:{http}\"}}\ncameras:\n{}{}",
         folder.path().join("data").display(),
         camera("gate", port),
         camera("other", other_port)
@@ -117,6 +124,14 @@ fn one_camera_dies_and_comes_back_and_the_other_never_notices() {
     wait(&messages, &mut all, "events/other/gate.crossing", "other");
     let gone = all[undisturbed_from..].iter().any(|(topic, text)| topic.ends_with("other/status") && text == "offline");
     assert!(!gone, "the other camera was disturbed: {all:#?}");
+
+    let pages = ["", "healthz", "readyz", "metrics", "stats", "api/events"].map(|path| page(http, path));
+    assert!(pages[3].contains("oriel_camera_up{camera=\"gate\"} 1\n"), "{}", pages[3]);
+    assert!(pages[4].contains("\"status\":\"online\""), "{}", pages[4]);
+    let snapshot = pages[5].split("\"snapshot\":\"/").nth(1).and_then(|rest| rest.split('"').next());
+    let snapshot = ureq::get(format!("http://127.0.0.1:{http}/{}", snapshot.expect("a crossing has one"))).call();
+    assert_eq!(snapshot.expect("it is served").headers()["content-type"], "image/jpeg");
+    assert!(!pages.iter().any(|text| text.contains(CANARY)));
 
     let told = Command::new("kill").args(["-TERM", &service.0.id().to_string()]).status().expect("kill is there");
     assert!(told.success());

@@ -13,6 +13,11 @@ pub enum CameraStatus {
 }
 
 impl CameraStatus {
+    /// Pictures come, be it that not all of them are analysed.
+    pub fn sees(self) -> bool {
+        matches!(self, CameraStatus::Online | CameraStatus::Degraded)
+    }
+
     pub fn word(self) -> &'static str {
         match self {
             CameraStatus::Online => "online",

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub struct Args {
 
 /// The demo's cameras: id and clip. The rest is in the config.
 const CONFIG: &str = "testdata/configs/demo.yml";
+/// Where the config puts the page.
+const PAGE: &str = "127.0.0.1:8642";
 const CAMERAS: [(&str, &str); 2] = [("gate", "testdata/clips/gate.mp4"), ("facade", "testdata/clips/facade.mp4")];
 
 pub fn run(args: Args) -> Outcome {
@@ -55,6 +58,8 @@ pub fn run(args: Args) -> Outcome {
     let (prefix, node) = (config.mqtt.prefix.clone(), config.node.clone());
     let service = Service::start(config)?;
     let broker = service.broker().context("the demo's config asks for the embedded broker")?;
+    let page = service.page().context("the demo's config asks for the page")?;
+    eprintln!("page: http://{page}/");
     eprintln!("events over MQTT: oriel watch --url mqtt://{broker}    topics {prefix}/{node}/events/#\n");
     let seen = Arc::new(Mutex::new(BTreeMap::<(String, String), u64>::new()));
     let stop = Stop::default();
@@ -101,13 +106,16 @@ pub fn run(args: Args) -> Outcome {
     Ok(())
 }
 
-/// The committed config with the port that the simulator got, written to the demo's folder for people to look at.
+/// The committed config with the port that the simulator got and one that is free for the page, written to the demo's
+/// folder for people to look at.
 fn config_file(home: &Path, data: &Path, port: u16) -> anyhow::Result<PathBuf> {
     let path = home.join(CONFIG);
     let text = std::fs::read_to_string(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
+    let page = if TcpListener::bind(PAGE).is_ok() { PAGE } else { "127.0.0.1:0" };
     let (home, data) = (std::path::absolute(home)?, std::path::absolute(data)?);
     let text = text
         .replace("127.0.0.1:8554", &format!("127.0.0.1:{port}"))
+        .replace(PAGE, page)
         .replace("data: data/demo", &format!("data: {}", data.display()))
         .replace("models: [../../models]", &format!("models: [{}]", home.join("models").display()));
     std::fs::create_dir_all(&data).with_context(|| format!("{}: cannot be made", data.display()))?;

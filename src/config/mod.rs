@@ -71,6 +71,8 @@ pub struct Config {
     /// Ledger and evidence.
     pub data: PathBuf,
     pub mqtt: Mqtt,
+    /// None if it is switched off.
+    pub http: Option<Http>,
     pub inference: Inference,
     pub cameras: Vec<Camera>,
 }
@@ -85,6 +87,14 @@ pub struct Mqtt {
     pub protocol: Protocol,
     /// First level of every topic.
     pub prefix: String,
+}
+
+/// The HTTP server.
+#[derive(Debug, Clone)]
+pub struct Http {
+    pub listen: std::net::SocketAddr,
+    /// Never None where `listen` is not loopback.
+    pub token: Option<Secret>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -127,6 +127,8 @@ keys! {
         data: String, default "data";
         /// The broker: `embedded`, a URL `mqtt://[user[:password]@]host[:port]` (or `mqtts://`), or a map.
         mqtt: OrText<Mqtt>;
+        /// The page, the metrics and the events over HTTP.
+        http: Http;
         /// Folders with model cards (`<folder>/<name>/model.yml`), searched in this order.
         #[schemars(extend("default" = ["models"]))]
         models: Vec<At<String>>;
@@ -161,6 +163,20 @@ keys! {
         protocol: Protocol;
         /// First level of every topic.
         prefix: String, default "oriel";
+    }
+}
+
+keys! {
+    /// The page, the metrics and the events over HTTP. Read only.
+    Http {
+        /// false starts no HTTP server.
+        enabled: bool, default true;
+        /// Address and port it listens on. One that is not loopback needs a token.
+        listen: String, default "127.0.0.1:8642";
+        /// File that holds the token and nothing else: each request must bring it.
+        token_file: String;
+        /// Environment variable that holds the token.
+        token_env: String;
     }
 }
 

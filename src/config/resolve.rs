@@ -2,12 +2,13 @@
 //! taken out of URLs. Goes on after each mistake.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::places::{At, NamedMap, Node, Place, Problem, Problems, Read, check_id, nearest, quoted};
 use super::raw::{self, OrText, RuleType};
-use super::{BrokerChoice, Camera, CameraKind, Config, FindModel, Inference, Mqtt, Protocol, Want, url};
+use super::{BrokerChoice, Camera, CameraKind, Config, FindModel, Http, Inference, Mqtt, Protocol, Want, url};
 use crate::base::detection::Kind;
 use crate::base::event::Direction;
 use crate::base::geometry::{Anchor, Line, Point, Polygon};
@@ -26,6 +27,9 @@ fn interval(fps: f64) -> Duration {
 
 /// Tracked where the config names no kinds: who and what comes through a gate. Birds and things only on request.
 const USUAL_KINDS: [Kind; 5] = [Kind::Person, Kind::TwoWheeler, Kind::Car, Kind::TruckBus, Kind::Animal];
+
+/// Characters of a token: with 16 hexadecimal ones, a thousand guesses a second take millions of years.
+const TOKEN_MIN: usize = 16;
 
 pub fn config(
     tree: &Node,
@@ -81,6 +85,7 @@ impl Desk<'_> {
             check_id(&node.value, &node.place, self.problems);
         }
         let mqtt = self.mqtt(root.mqtt.as_ref());
+        let http = self.http(root.http.as_ref());
         let folders = match &root.models {
             Some(models) => models.value.iter().map(|folder| self.placed(&folder.value)).collect(),
             None => vec![self.placed("models")],
@@ -95,6 +100,7 @@ impl Desk<'_> {
             node: node.map(|node| node.value.clone()).unwrap_or_default(),
             data: PathBuf::from(root.data()),
             mqtt: mqtt?,
+            http,
             inference,
             cameras,
         })
@@ -240,10 +246,10 @@ impl Desk<'_> {
             passwords.push((&at.place, Some(at.value.0.clone())));
         }
         if let Some(at) = given.password_file {
-            passwords.push((&at.place, self.password_in_file(at)));
+            passwords.push((&at.place, self.secret_in_file(at, "password")));
         }
         if let Some(at) = given.password_env {
-            passwords.push((&at.place, self.password_in_env(at)));
+            passwords.push((&at.place, self.secret_in_env(at)));
         }
         for (place, _) in passwords.iter().skip(1) {
             self.tell(place, one_of);
@@ -258,22 +264,23 @@ impl Desk<'_> {
         (user, password)
     }
 
-    fn password_in_file(&self, at: &At<String>) -> Option<Secret> {
+    /// `what`: password or token.
+    fn secret_in_file(&self, at: &At<String>, what: &str) -> Option<Secret> {
         if self.want != Want::Run {
             return None;
         }
-        let path = self.existing_file(at, "the password file")?;
+        let path = self.existing_file(at, &format!("the {what} file"))?;
         match std::fs::read_to_string(path) {
             Ok(text) if !text.trim_end_matches(['\r', '\n']).is_empty() => {
                 return Some(Secret::new(text.trim_end_matches(['\r', '\n'])));
             }
-            Ok(_) => self.tell(&at.place, "the password file is empty"),
-            Err(error) => self.tell(&at.place, format!("the password file cannot be read: {error}")),
+            Ok(_) => self.tell(&at.place, format!("the {what} file is empty")),
+            Err(error) => self.tell(&at.place, format!("the {what} file cannot be read: {error}")),
         }
         None
     }
 
-    fn password_in_env(&self, at: &At<String>) -> Option<Secret> {
+    fn secret_in_env(&self, at: &At<String>) -> Option<Secret> {
         if self.want != Want::Run {
             return None;
         }
@@ -284,6 +291,46 @@ impl Desk<'_> {
                 None
             }
         }
+    }
+
+    /// None if it is switched off, or wrong.
+    fn http(&self, raw: Option<&At<raw::Http>>) -> Option<Http> {
+        let nothing = raw::Http { enabled: None, listen: None, token_file: None, token_env: None };
+        let raw = raw.map_or(&nothing, |at| &at.value);
+        let text = raw.listen();
+        let place = raw.listen.as_ref().map(|at| at.place.clone()).unwrap_or_default();
+        let listen = text.parse::<SocketAddr>();
+        if listen.is_err() {
+            self.tell(&place, format!("expected an address and a port, such as 127.0.0.1:8642, got {}", quoted(&text)));
+        }
+        let token = match (&raw.token_file, &raw.token_env) {
+            (Some(_), Some(env)) => {
+                self.tell(&env.place, "give the token once: as `token_file` or as `token_env`");
+                None
+            }
+            (Some(file), None) => self.secret_in_file(file, "token").and_then(|token| self.token(token, &file.place)),
+            (None, Some(env)) => self.secret_in_env(env).and_then(|token| self.token(token, &env.place)),
+            (None, None) => None,
+        };
+        let listen = listen.ok()?;
+        let guarded = raw.token_file.is_some() || raw.token_env.is_some();
+        if raw.enabled() && !guarded && !listen.ip().to_canonical().is_loopback() {
+            let why = "is not loopback, and the pages show pictures of people, so it needs `token_file` or `token_env`; \
+                       or keep to 127.0.0.1";
+            self.tell(&place, format!("{listen} {why}"));
+        }
+        raw.enabled().then_some(Http { listen, token })
+    }
+
+    /// One that can stand in a header and cannot be guessed.
+    fn token(&self, token: Secret, place: &Place) -> Option<Secret> {
+        let text = token.reveal();
+        if text.len() >= TOKEN_MIN && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Some(token);
+        }
+        let expected = format!("expected a token of {TOKEN_MIN} or more visible ASCII characters without spaces");
+        self.tell(place, format!("{expected}; `openssl rand -hex 16` makes one"));
+        None
     }
 
     fn cameras(&self, cameras: &At<NamedMap<raw::Camera>>, folders: &[PathBuf]) -> Vec<Camera> {

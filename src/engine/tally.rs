@@ -55,6 +55,17 @@ pub struct TallyReading {
 }
 
 impl TallyReading {
+    /// Lost to a newer frame: the box was behind.
+    pub fn replaced(&self) -> u64 {
+        self.dropped[Drop::Replaced as usize]
+    }
+
+    /// Frames that were worth a model's time.
+    pub fn offered(&self) -> u64 {
+        let left_out = [Drop::NoModel, Drop::NotDue, Drop::Still].map(|why| self.dropped[why as usize]);
+        self.decoded.saturating_sub(left_out.iter().sum())
+    }
+
     pub fn dropped_total(&self) -> u64 {
         self.dropped.iter().sum()
     }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -70,6 +70,8 @@ pub struct Counters {
     pub too_large: AtomicU64,
     /// Commits that failed and were tried again.
     pub failed: AtomicU64,
+    /// The last commit failed, and is being tried again.
+    pub failing: AtomicBool,
     /// Deleted by retention before any broker took them, or given up at the end of the service.
     pub lost: AtomicU64,
 }
@@ -236,6 +238,7 @@ impl Desk {
             match self.commit(group, &marks) {
                 Ok(committed) => {
                     group.clear();
+                    self.counters.failing.store(false, Relaxed);
                     if committed > 0 {
                         self.counters.committed.fetch_add(committed, Relaxed);
                         (self.on_commit)();
@@ -244,6 +247,7 @@ impl Desk {
                 }
                 Err(error) => {
                     self.counters.failed.fetch_add(1, Relaxed);
+                    self.counters.failing.store(true, Relaxed);
                     tracing::error!(ledger = %self.path.display(), attempt, "events could not be written: {error}");
                     std::thread::sleep(RETRY);
                 }

@@ -5,6 +5,7 @@ mod cameras;
 mod desk;
 pub mod envelope;
 mod feed;
+mod pages;
 pub mod plan;
 mod running;
 

@@ -1,25 +1,28 @@
-//! A running box: broker, ledger, link, engine, cameras; started in this order and ended in the reverse one.
+//! A running box: broker, ledger, link, engine, HTTP server, cameras; started in this order and ended by their needs: who
+//! looks on first, who writes last.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 
 use super::desk::{Clerk, Desk, LiveListener};
 use super::envelope::{Envelope, Mode};
+use super::pages::{Figures, Rates, Standings};
 use super::{Feed, Loop};
 use crate::base::event::{CameraHealth, CameraState, ModelRef, Phase, Severity};
 use crate::base::frame::CameraId;
-use crate::base::health::CameraStatus;
+use crate::base::health::{CameraStatus, Reason};
 use crate::base::id;
 use crate::base::stop::Stop;
 use crate::base::time::Timestamp;
 use crate::broker::Broker;
 use crate::config::{self, BrokerChoice, Camera, Config};
-use crate::engine::{Drop, Engine, Listener};
+use crate::console;
+use crate::engine::{Engine, Listener, Overload};
 use crate::ledger::Recorder;
 use crate::media::{self, SourceState};
 use crate::mqtt::{self, Bell, Link, LinkSpec};
@@ -38,6 +41,7 @@ pub struct Service {
     clerk: Clerk,
     link: Arc<Link>,
     broker: Option<Broker>,
+    console: Option<console::Server>,
 }
 
 impl Service {
@@ -46,6 +50,8 @@ impl Service {
         media::init().map_err(|fault| anyhow!(fault))?;
         std::fs::create_dir_all(&config.data)
             .with_context(|| format!("{}: the data folder cannot be made", config.data.display()))?;
+        // First, so that a taken port ends the start before anything runs.
+        let listener = config.http.as_ref().map(|http| console::listen(http.listen)).transpose()?;
         let boot = id::fresh();
         let (broker, host, port, tls) = match &config.mqtt.broker {
             BrokerChoice::Embedded(addr) => {
@@ -83,6 +89,7 @@ impl Service {
             client: format!("oriel-{}", config.node),
             data: config.data.clone(),
         };
+        let ledger = recorder.counters();
         let link = Arc::new(Link::start(spec, recorder.marks(), bell)?);
         link.state("info", info(&config, &boot));
         let (desk, clerk) =
@@ -93,14 +100,35 @@ impl Service {
             model: camera.model.as_ref().map(|m| ModelRef { name: m.name.clone(), sha256: m.sha256.clone() }),
             mode: Mode::Live { boot: boot.clone(), open: BTreeMap::new() },
         };
-        let plan = Loop::of_service(&config.cameras, &config.inference)?;
-        let engine = Arc::new(plan.start(|index| -> Box<dyn Listener> {
+        let inference = Loop::of_service(&config.cameras, &config.inference)?;
+        let plan = inference.plan.clone();
+        tracing::info!(provider = plan.provider.word(), "inference: {}: {}; {}", plan.policy(), plan.way, plan.why);
+        let engine = Arc::new(inference.start(|index| -> Box<dyn Listener> {
             let camera = &config.cameras[index];
             let (desk, snapshots) = (desk.clone(), camera.snapshots);
             Box::new(LiveListener { envelope: envelope(camera), desk, snapshots, best: BTreeMap::new() })
         })?);
         let stop = Stop::default();
-        let online = Arc::new(Mutex::new(vec![false; config.cameras.len()]));
+        let standings = Standings::new(&config.cameras);
+        let figures = Arc::new(Figures {
+            node: config.node.clone(),
+            cameras: config.cameras.iter().map(|camera| camera.id.clone()).collect(),
+            engine: Arc::clone(&engine),
+            plan,
+            desk: Arc::clone(&desk.tally),
+            ledger,
+            standings: standings.clone(),
+            rates: Rates::new(config.cameras.len()),
+        });
+        let console = listener.map(|listener| {
+            let token = config.http.as_ref().and_then(|http| http.token.clone());
+            let spec = console::Spec { listener, token, data: config.data.clone() };
+            console::Server::start(spec, figures.pages())
+        });
+        let console = console.transpose()?;
+        if let Some(console) = &console {
+            tracing::info!("page: http://{}/", console.addr());
+        }
         let mut cameras = Vec::new();
         for (index, camera) in config.cameras.iter().enumerate() {
             if !camera.enabled {
@@ -115,22 +143,26 @@ impl Service {
                 desk: desk.clone(),
                 envelope: envelope(camera),
                 stop: stop.clone(),
-                online: Arc::clone(&online),
+                standings: standings.clone(),
             };
             let thread = std::thread::Builder::new().name(format!("cam-{}", camera.id));
             cameras.push(thread.spawn(move || part.run()).context("cannot start a camera's thread")?);
         }
         let reporter = std::thread::Builder::new().name("reporter".into()).spawn({
-            let (engine, link, stop, desk) = (Arc::clone(&engine), Arc::clone(&link), stop.clone(), desk.clone());
-            let names: Vec<_> = config.cameras.iter().map(|camera| camera.id.clone()).collect();
-            move || report(&engine, &link, &desk, &online, &names, &stop)
+            let (link, stop) = (Arc::clone(&link), stop.clone());
+            move || report(&figures, &link, &stop)
         })?;
-        Ok(Service { stop, engine, cameras, reporter, desk: Some(desk), clerk, link, broker })
+        Ok(Service { stop, engine, cameras, reporter, desk: Some(desk), clerk, link, broker, console })
     }
 
     /// Where the embedded broker listens, if there is one.
-    pub fn broker(&self) -> Option<std::net::SocketAddr> {
+    pub fn broker(&self) -> Option<SocketAddr> {
         self.broker.as_ref().map(Broker::addr)
+    }
+
+    /// Where the HTTP server listens, if there is one.
+    pub fn page(&self) -> Option<SocketAddr> {
+        self.console.as_ref().map(console::Server::addr)
     }
 
     /// True once an inference worker has ended by itself: the process should end too, for its supervisor to restart it.
@@ -141,6 +173,9 @@ impl Service {
     /// Ends as the flow does: streams close, frames in work are judged, incidents close, events are filed and sent.
     pub fn stop(mut self) -> anyhow::Result<()> {
         self.stop.ask();
+        if let Some(console) = self.console {
+            console.stop();
+        }
         for camera in self.cameras {
             camera.join().map_err(|_| anyhow!("a camera's thread panicked"))?;
         }
@@ -169,12 +204,11 @@ struct CameraPart {
     desk: Desk,
     envelope: Envelope,
     stop: Stop,
-    online: Arc<Mutex<Vec<bool>>>,
+    standings: Standings,
 }
 
 impl CameraPart {
     fn run(mut self) {
-        let index = self.id.0 as usize;
         self.status(CameraStatus::Offline, Some("connecting"));
         let feed = Feed::new(Arc::clone(&self.engine), self.id);
         let on_shot = Arc::new(move |session: u32, shot: media::Shot| feed.live(session, shot));
@@ -189,7 +223,6 @@ impl CameraPart {
             }
             SourceState::Online(number) => {
                 tracing::info!(camera = self.camera.id, session = number, "online");
-                self.online.lock().expect("held for a move only")[index] = true;
                 self.status(CameraStatus::Online, None);
                 self.health(CameraState::Online, None, Phase::End, outage.take());
             }
@@ -201,7 +234,6 @@ impl CameraPart {
                     "offline: {}",
                     fault.detail
                 );
-                self.online.lock().expect("held for a move only")[index] = false;
                 self.engine.interrupt(self.id, session);
                 self.status(CameraStatus::Offline, Some(fault.reason.word()));
                 if outage.is_none() {
@@ -215,12 +247,9 @@ impl CameraPart {
         self.status(CameraStatus::Offline, Some("stopped"));
     }
 
-    fn status(&self, status: CameraStatus, reason: Option<&str>) {
-        let camera = &self.camera.id;
-        self.link.state(&format!("cameras/{camera}/status"), status.word());
-        let state = if status == CameraStatus::Online { CameraState::Online } else { CameraState::Offline };
-        let health = health_of(camera, state, reason, Phase::Update);
-        self.link.state(&format!("cameras/{camera}/health"), serde_json::to_string(&health).unwrap_or_default());
+    fn status(&self, status: CameraStatus, reason: Option<&'static str>) {
+        self.standings.set(self.id, (status, reason));
+        tell_status(&self.link, &self.camera.id, status, reason);
     }
 
     /// The outage's event: `start` when the camera goes, `end` when it is back. A first connection is no event.
@@ -260,48 +289,39 @@ fn info(config: &Config, boot: &str) -> String {
     .to_string()
 }
 
-/// Every ten seconds: counters to the `stats` topic, drops to the log.
-fn report(engine: &Engine, link: &Link, desk: &Desk, online: &Mutex<Vec<bool>>, names: &[String], stop: &Stop) {
-    let mut before = vec![crate::engine::TallyReading::default(); names.len()];
-    let mut since = Instant::now();
+/// Every ten seconds: counters to the `stats` topic, drops to the log, cameras that the box cannot keep up with.
+fn report(figures: &Figures, link: &Link, stop: &Stop) {
+    let mut before = figures.tallies();
+    let mut overloads: Vec<Overload> = figures.cameras.iter().map(|_| Overload::default()).collect();
     while !stop.wait(STATS) {
-        let seconds = since.elapsed().as_secs_f64();
-        since = Instant::now();
-        let mut cameras = serde_json::Map::new();
-        let online = online.lock().expect("held for a move only").clone();
-        for (index, name) in names.iter().enumerate() {
-            let now = engine.tally(CameraId(index as u32)).read();
+        let standings = figures.standings.read();
+        for (index, now) in figures.tallies().into_iter().enumerate() {
             let was = std::mem::replace(&mut before[index], now);
-            let dropped: serde_json::Map<_, _> =
-                Drop::ALL.iter().zip(now.dropped).map(|(why, n)| (why.word().to_owned(), n.into())).collect();
-            let replaced = now.dropped[Drop::Replaced as usize] - was.dropped[Drop::Replaced as usize];
+            let (camera, overload) = (&figures.cameras[index], &mut overloads[index]);
+            let replaced = now.replaced() - was.replaced();
             if replaced > 0 {
-                tracing::warn!(camera = name, replaced, "the inference loop is behind; newest frames win");
+                tracing::warn!(camera, replaced, "the inference loop is behind; newest frames win");
             }
-            cameras.insert(
-                name.clone(),
-                serde_json::json!({
-                    "online": online[index],
-                    "decoded": now.decoded,
-                    "inferred": now.inferred,
-                    "dropped": dropped,
-                    "refused_rows": now.refused_rows,
-                    "fps": ((now.inferred - was.inferred) as f64 / seconds * 10.0).round() / 10.0,
-                }),
-            );
+            if !standings[index].0.sees() {
+                overload.reset();
+            } else if let Some(behind) = overload.observe(now.offered().saturating_sub(was.offered()), replaced) {
+                let reason = behind.then_some(Reason::Overload.word());
+                let status = if behind { CameraStatus::Degraded } else { CameraStatus::Online };
+                tracing::warn!(camera, status = status.word(), "the box {} up", if behind { "cannot keep" } else { "keeps" });
+                figures.standings.set(CameraId(index as u32), (status, reason));
+                tell_status(link, camera, status, reason);
+            }
         }
-        link.stats(
-            serde_json::json!({
-                "time": Timestamp::now().to_string(),
-                "cameras": cameras,
-                "batches": engine.meters().turns.iter().enumerate().filter(|(_, n)| **n > 0)
-                    .map(|(i, n)| ((i + 1).to_string(), (*n).into())).collect::<serde_json::Map<_, _>>(),
-                "events_refused": desk.tally.refused.load(Relaxed),
-                "snapshots_skipped": desk.tally.pictures_skipped.load(Relaxed),
-            })
-            .to_string(),
-        );
+        link.stats(figures.stats());
     }
+}
+
+/// The retained status of a camera and the document that says more.
+fn tell_status(link: &Link, camera: &str, status: CameraStatus, reason: Option<&str>) {
+    link.state(&format!("cameras/{camera}/status"), status.word());
+    let state = if status.sees() { CameraState::Online } else { CameraState::Offline };
+    let health = health_of(camera, state, reason, Phase::Update);
+    link.state(&format!("cameras/{camera}/health"), serde_json::to_string(&health).unwrap_or_default());
 }
 
 /// Log lines on standard error; `RUST_LOG` chooses. The embedded broker logs ordinary disconnects as errors, so it is off.

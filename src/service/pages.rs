@@ -1,0 +1,262 @@
+//! What a running box tells about itself: the `stats` object of the topic and the page, the metrics, and whether it is sound
+//! and ready.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use super::desk::DeskTally;
+use super::plan::Plan;
+use crate::base::frame::CameraId;
+use crate::base::health::{CameraStatus, Reason};
+use crate::base::histogram::HistogramReading;
+use crate::base::time::Timestamp;
+use crate::config::Camera;
+use crate::console::Pages;
+use crate::console::exposition::Exposition;
+use crate::engine::{Drop, Engine, Stage, TallyReading};
+use crate::ledger;
+use crate::system;
+
+/// Frames per second are counted over at least so long: shorter, and one frame more or less would show.
+const RATE: Duration = Duration::from_secs(5);
+
+/// Upper bounds of the histograms' buckets: from a rule's microseconds to a frame that waited for seconds.
+const LIMITS: [Duration; 14] = [
+    Duration::from_micros(20),
+    Duration::from_micros(50),
+    Duration::from_micros(100),
+    Duration::from_micros(200),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+];
+
+fn quantiles(reading: &HistogramReading) -> Value {
+    let ms = |q| (reading.quantile(q).as_secs_f64() * 1e5).round() / 100.0;
+    json!({ "p50": ms(0.5), "p95": ms(0.95), "p99": ms(0.99) })
+}
+
+/// How each camera stands, by its index; written by the cameras' threads.
+#[derive(Clone)]
+pub struct Standings(Arc<Mutex<Vec<Standing>>>);
+
+/// Its status, and the reason where it is not online.
+pub type Standing = (CameraStatus, Option<&'static str>);
+
+impl Standings {
+    pub fn new(cameras: &[Camera]) -> Standings {
+        let first = |camera: &Camera| match camera.enabled {
+            true => (CameraStatus::Offline, Some(Reason::Connecting.word())),
+            false => (CameraStatus::Disabled, None),
+        };
+        Standings(Arc::new(Mutex::new(cameras.iter().map(first).collect())))
+    }
+
+    pub fn set(&self, camera: CameraId, standing: Standing) {
+        self.0.lock().expect("held for a move only")[camera.0 as usize] = standing;
+    }
+
+    pub fn read(&self) -> Vec<Standing> {
+        self.0.lock().expect("held for a move only").clone()
+    }
+}
+
+/// The counters of the box and where they are read.
+pub struct Figures {
+    pub node: String,
+    /// Ids, by index.
+    pub cameras: Vec<String>,
+    pub engine: Arc<Engine>,
+    pub plan: Plan,
+    pub desk: Arc<DeskTally>,
+    pub ledger: Arc<ledger::Counters>,
+    pub standings: Standings,
+    pub rates: Mutex<Rates>,
+}
+
+/// Frames a second of each camera since the last time they were counted.
+pub struct Rates {
+    since: Instant,
+    inferred: Vec<u64>,
+    fps: Vec<f64>,
+}
+
+impl Rates {
+    pub fn new(cameras: usize) -> Mutex<Rates> {
+        Mutex::new(Rates { since: Instant::now(), inferred: vec![0; cameras], fps: vec![0.0; cameras] })
+    }
+
+    fn count(&mut self, inferred: &[u64]) -> Vec<f64> {
+        let passed = self.since.elapsed();
+        if passed >= RATE {
+            for (i, now) in inferred.iter().enumerate() {
+                let fresh = now - std::mem::replace(&mut self.inferred[i], *now);
+                self.fps[i] = (fresh as f64 / passed.as_secs_f64() * 10.0).round() / 10.0;
+            }
+            self.since = Instant::now();
+        }
+        self.fps.clone()
+    }
+}
+
+impl Figures {
+    pub fn tallies(&self) -> Vec<TallyReading> {
+        (0..self.cameras.len()).map(|index| self.engine.tally(CameraId(index as u32)).read()).collect()
+    }
+
+    /// The object of the `stats` topic and of `/stats`.
+    pub fn stats(&self) -> String {
+        let (tallies, standings) = (self.tallies(), self.standings.read());
+        let inferred: Vec<u64> = tallies.iter().map(|tally| tally.inferred).collect();
+        let rates = self.rates.lock().expect("held for a count only").count(&inferred);
+        let camera = |index: usize| {
+            let (tally, (status, reason)) = (&tallies[index], standings[index]);
+            let dropped: Map<String, Value> =
+                Drop::ALL.iter().zip(tally.dropped).map(|(why, n)| (why.word().to_owned(), n.into())).collect();
+            json!({
+                "online": status.sees(),
+                "status": status.word(),
+                "reason": reason,
+                "decoded": tally.decoded,
+                "inferred": tally.inferred,
+                "dropped": dropped,
+                "refused_rows": tally.refused_rows,
+                "fps": rates[index],
+            })
+        };
+        let meters = self.engine.meters();
+        let turns = meters.turns.iter().enumerate().filter(|(_, n)| **n > 0);
+        json!({
+            "time": Timestamp::now().to_string(),
+            "node": self.node,
+            "version": env!("CARGO_PKG_VERSION"),
+            "cameras": self.cameras.iter().enumerate().map(|(i, id)| (id.clone(), camera(i))).collect::<Map<_, _>>(),
+            "inference": {
+                "policy": self.plan.policy(),
+                "provider": self.plan.provider.word(),
+                "sessions": self.plan.way.workers,
+                "threads_per_session": self.plan.way.threads,
+                "max_batch": self.plan.way.batch,
+                "why": self.plan.why,
+            },
+            "latency_ms": {
+                "decode_to_event": quantiles(&meters.event),
+                "queue": quantiles(&meters.queue),
+                "infer": quantiles(&meters.infer),
+            },
+            "batches": turns.map(|(i, n)| ((i + 1).to_string(), (*n).into())).collect::<Map<_, _>>(),
+            "events_refused": self.desk.refused.load(Relaxed),
+            "snapshots_skipped": self.desk.pictures_skipped.load(Relaxed),
+        })
+        .to_string()
+    }
+
+    /// The text of `/metrics`. A new family is one line.
+    pub fn metrics(&self) -> String {
+        let (tallies, standings) = (self.tallies(), self.standings.read());
+        // Of each camera, one figure of its tally.
+        let each = |of: fn(&TallyReading) -> u64| {
+            self.cameras.iter().zip(&tallies).map(move |(id, tally)| ([("camera", id.as_str())], of(tally) as f64))
+        };
+        let dropped = self.cameras.iter().zip(&tallies).flat_map(|(id, tally)| {
+            let label = |why: &Drop| [("camera", id.as_str()), ("reason", why.word())];
+            Drop::ALL.iter().map(label).zip(tally.dropped.map(|n| n as f64))
+        });
+        // A disabled camera is neither up nor down.
+        let enabled = self.cameras.iter().zip(&standings).filter(|(_, (status, _))| *status != CameraStatus::Disabled);
+        let up = enabled
+            .map(|(id, (status, _))| ([("camera", id.as_str())], f64::from(u8::from(status.sees()))));
+        let meters = self.engine.meters();
+        let turns: Vec<(String, f64)> =
+            meters.turns.iter().enumerate().map(|(i, n)| ((i + 1).to_string(), *n as f64)).collect();
+        let turns = turns.iter().filter(|(_, n)| *n > 0.0).map(|(pictures, n)| ([("pictures", pictures.as_str())], *n));
+        let ages = self.cameras.iter().zip(self.engine.ages()).map(|(id, age)| {
+            ([("camera", id.as_str())], age.unwrap_or_default().as_secs_f64())
+        });
+        let stages = Stage::ALL.iter().zip(&meters.stages).map(|(stage, reading)| ([("stage", stage.word())], reading));
+        let one = |counter: &std::sync::atomic::AtomicU64| [([], counter.load(Relaxed) as f64)];
+        let (desk, ledger) = (&self.desk, &self.ledger);
+
+        let mut out = Exposition::default();
+        out.gauge("oriel_build_info", "1, with the version.", [([("version", env!("CARGO_PKG_VERSION"))], 1.0)]);
+        out.gauge("oriel_camera_up", "1 while the camera is online, 0 while it is not.", up);
+        out.counter("oriel_frames_decoded_total", "Frames that came out of the decoders.", each(|t| t.decoded));
+        out.counter("oriel_frames_inferred_total", "Frames that a model looked at.", each(|t| t.inferred));
+        out.counter("oriel_frames_dropped_total", "Decoded frames that no model looked at, by reason.", dropped);
+        out.counter("oriel_refused_rows_total", "Rows of model output that are no numbers.", each(|t| t.refused_rows));
+        out.counter("oriel_turns_total", "Runs of a model, by the pictures each carried.", turns);
+        out.gauge("oriel_batch_mean_pictures", "Pictures of a run, on the mean since start.", [([], meters.batch_mean())]);
+        out.gauge("oriel_queue_age_seconds", "Age of the frame that waits for a worker, 0 for none.", ages);
+        out.histogram("oriel_stage_cpu_seconds", "CPU time of a picture, by stage.", &LIMITS, stages);
+        out.histogram("oriel_queue_seconds", "Decoded until a worker took it.", &LIMITS, [([], &meters.queue)]);
+        out.histogram("oriel_infer_seconds", "One run of a model, whole batch.", &LIMITS, [([], &meters.infer)]);
+        out.histogram("oriel_event_seconds", "Decoded until its events were handed on.", &LIMITS, [([], &meters.event)]);
+        out.counter("oriel_events_committed_total", "Events written to the ledger.", one(&ledger.committed));
+        out.counter("oriel_events_refused_total", "Events lost because the ledger was behind.", one(&desk.refused));
+        out.counter("oriel_events_lost_total", "Events deleted before a broker took them.", one(&ledger.lost));
+        out.counter("oriel_ledger_failures_total", "Commits that failed and were tried again.", one(&ledger.failed));
+        out.counter("oriel_snapshots_skipped_total", "Events without their picture.", one(&desk.pictures_skipped));
+        let (cpu, resident) = (system::process_cpu().as_secs_f64(), system::memory().resident as f64);
+        out.counter("oriel_process_cpu_seconds_total", "CPU time of this process, all threads.", [([], cpu)]);
+        out.gauge("oriel_process_resident_bytes", "Memory of this process in RAM.", [([], resident)]);
+        out.text()
+    }
+
+    /// Only a new start helps where this fails.
+    pub fn healthy(&self) -> Result<(), String> {
+        if self.engine.broken() { Err("an inference worker has ended by itself".into()) } else { Ok(()) }
+    }
+
+    /// Sound, every enabled camera known to be online or why it is not, and the ledger takes events.
+    pub fn ready(&self) -> Result<(), String> {
+        self.healthy()?;
+        if self.ledger.failing.load(Relaxed) {
+            return Err("the ledger cannot be written; the log says why".into());
+        }
+        let connecting = (CameraStatus::Offline, Some(Reason::Connecting.word()));
+        let standings = self.standings.read();
+        let waiting: Vec<&str> = self
+            .cameras
+            .iter()
+            .zip(standings)
+            .filter(|(_, standing)| *standing == connecting)
+            .map(|(id, _)| id.as_str())
+            .collect();
+        match waiting.is_empty() {
+            true => Ok(()),
+            false => Err(format!("still connecting: {}", waiting.join(", "))),
+        }
+    }
+
+    pub fn pages(self: &Arc<Figures>) -> Pages {
+        let me = || Arc::clone(self);
+        Pages {
+            healthy: Box::new({
+                let me = me();
+                move || me.healthy()
+            }),
+            ready: Box::new({
+                let me = me();
+                move || me.ready()
+            }),
+            metrics: Box::new({
+                let me = me();
+                move || me.metrics()
+            }),
+            stats: Box::new({
+                let me = me();
+                move || me.stats()
+            }),
+        }
+    }
+}

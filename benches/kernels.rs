@@ -8,26 +8,40 @@ use oriel::base::frame::{Colour, OwnedPicture, OwnedPlanes, Pixels};
 use oriel::base::geometry::Rect;
 use oriel::base::model::{ChannelOrder, FitKind, InputSpec, Samples};
 use oriel::base::time::Pts;
-use oriel::preprocess::Filler;
+use oriel::preprocess::{Filler, Instructions};
 use oriel::track::{Tracker, TrackerSpec};
 
+/// A picture into a slot, with each set of instructions that this CPU has.
 fn fill(c: &mut Criterion) {
-    let spec = InputSpec {
-        width: 416,
-        height: 416,
-        samples: Samples::F32,
-        order: ChannelOrder::Bgr,
-        mean: [0.0; 3],
-        scale: [1.0; 3],
-        fit: FitKind::LetterboxTopLeft { pad: 114.0 },
-    };
-    for (width, height) in [(1920, 1080), (704, 576)] {
-        let bytes = (0..width * height * 3 / 2).map(|i| (i * 31 % 251) as u8).collect();
-        let picture = OwnedPicture { width, height, colour: Colour::default(), bytes: OwnedPlanes::I420(bytes) };
-        let (mut filler, mut slot) = (Filler::new(spec), vec![0.0; spec.slot_len()]);
-        c.bench_function(&format!("fill {width}x{height} I420 -> 416"), |b| {
-            b.iter(|| filler.fill(black_box(&mut slot), &picture.picture()));
-        });
+    for (width, height, to_width, to_height) in [(1920, 1080, 416, 416), (1920, 1080, 416, 256), (704, 576, 416, 416)] {
+        let spec = InputSpec {
+            width: to_width,
+            height: to_height,
+            samples: Samples::F32,
+            order: ChannelOrder::Bgr,
+            mean: [0.0; 3],
+            scale: [1.0; 3],
+            fit: FitKind::LetterboxTopLeft { pad: 114.0 },
+        };
+        let bytes: Vec<u8> = (0..width * height * 3 / 2).map(|i| (i * 31 % 251) as u8).collect();
+        for (layout, planes) in [("I420", OwnedPlanes::I420(bytes.clone())), ("NV12", OwnedPlanes::Nv12(bytes))] {
+            let picture = OwnedPicture { width, height, colour: Colour::default(), bytes: planes };
+            for instructions in Instructions::available() {
+                let mut filler = Filler::with(spec, instructions);
+                let name = |samples| {
+                    let with = instructions.name();
+                    format!("fill {width}x{height} {layout} -> {to_width}x{to_height} {samples} {with}")
+                };
+                let mut slot = vec![0.0; spec.slot_len()];
+                c.bench_function(&name("f32"), |b| {
+                    b.iter(|| filler.fill(black_box(&mut slot), &picture.picture()));
+                });
+                let mut slot = vec![0; spec.slot_len()];
+                c.bench_function(&name("u8"), |b| {
+                    b.iter(|| filler.fill_u8(black_box(&mut slot), &picture.picture()));
+                });
+            }
+        }
     }
 }
 

@@ -1,163 +1,163 @@
-//! The same answer as `plain::fill`, faster: taps and weights of rows and columns are made once per picture size, each
-//! target row is blended from two source rows into a line buffer and converted in one sweep.
+//! The same answer as `plain`, faster: taps and weights of rows and columns are made once per picture size, then one row
+//! of the slot after the other is computed from two source rows of each plane.
 
-use super::plain::tap;
-use super::{Conversion, Place, place};
+use super::scalar::{self, Chroma, Finish, Source};
+use super::tables::{Kernel, Key, Row, Tables, Taps};
+use super::{Channel, Conversion, Instructions, Number, Place};
 use crate::base::frame::{Picture, Plane, Planes};
-use crate::base::model::{ChannelOrder, Fit, InputSpec};
+use crate::base::model::{Fit, InputSpec};
 
-/// Fills the slots of one model. Allocates only when the size of the pictures changes.
+/// Sizes of pictures whose tables are kept: cameras of different sizes take turns on one filler.
+const SIZES_KEPT: usize = 4;
+
+/// Fills the slots of one model. Allocates only for a size of picture that it does not remember.
 pub struct Filler {
     spec: InputSpec,
-    /// Size of the pictures that the tables are for.
-    size: (usize, usize),
-    place: Place,
-    fit: Fit,
-    columns: Vec<Tap>,
-    rows: Vec<Tap>,
-    half_columns: Vec<Tap>,
-    half_rows: Vec<Tap>,
-    /// Three target rows of samples.
-    lines: [Vec<f32>; 3],
-}
-
-#[derive(Clone, Copy)]
-struct Tap {
-    low: u32,
-    high: u32,
-    weight: f32,
+    instructions: Instructions,
+    /// The one used last comes last.
+    tables: Vec<Tables>,
+    /// Three target rows of a still image.
+    still: [Vec<f32>; 3],
+    /// Three target rows of video, for the scalar kernel.
+    video: [Vec<i16>; 3],
 }
 
 impl Filler {
+    /// With the widest instructions of this CPU.
     pub fn new(spec: InputSpec) -> Filler {
-        let place = Place { left: 0, top: 0, width: 0, height: 0, pad: 0.0 };
+        Filler::with(spec, Instructions::widest())
+    }
+
+    /// With `instructions`, or scalar ones where this CPU lacks them: for tests and benches.
+    pub fn with(spec: InputSpec, instructions: Instructions) -> Filler {
         Filler {
             spec,
-            size: (0, 0),
-            place,
-            fit: Fit::default(),
-            columns: Vec::with_capacity(spec.width),
-            rows: Vec::with_capacity(spec.height),
-            half_columns: Vec::with_capacity(spec.width),
-            half_rows: Vec::with_capacity(spec.height),
-            lines: std::array::from_fn(|_| vec![0.0; spec.width]),
+            instructions: if instructions.here() { instructions } else { Instructions::Scalar },
+            tables: Vec::with_capacity(SIZES_KEPT),
+            still: std::array::from_fn(|_| vec![0.0; spec.width]),
+            video: std::array::from_fn(|_| vec![0; spec.width]),
         }
     }
 
-    /// Puts `picture` into `slot` (`spec.slot_len()` numbers) and says how to map boxes back.
+    /// What it computes with: `scalar` or `avx2`.
+    pub fn instructions(&self) -> &'static str {
+        self.instructions.name()
+    }
+
+    /// Puts `picture` into `slot` (`spec.slot_len()` numbers, all of them written) and says how to map boxes back.
     pub fn fill(&mut self, slot: &mut [f32], picture: &Picture<'_>) -> Fit {
-        if self.size != (picture.width, picture.height) {
-            self.make_tables(picture.width, picture.height);
-        }
-        let Filler { spec, place, columns, rows, half_columns, half_rows, lines, .. } = self;
+        self.fill_any(slot, picture)
+    }
+
+    /// The same for `Samples::U8`: 0..255, rounded, without mean and scale.
+    pub fn fill_u8(&mut self, slot: &mut [u8], picture: &Picture<'_>) -> Fit {
+        self.fill_any(slot, picture)
+    }
+
+    fn fill_any<N: Number>(&mut self, slot: &mut [N], picture: &Picture<'_>) -> Fit {
+        self.turn_to(Key::of(picture));
+        let Filler { spec, tables, still, video, .. } = self;
+        let Some(Tables { place, fit, taps, .. }) = tables.last() else { return Fit::default() };
         let conversion = Conversion::of(picture.colour);
-        let area = spec.width * spec.height;
-        pad_around(slot, spec, place);
-        let [line_0, line_1, line_2] = lines;
-        let (a, b, c) = (&mut line_0[..place.width], &mut line_1[..place.width], &mut line_2[..place.width]);
-        for (y, (row, half_row)) in rows.iter().zip(half_rows.iter()).enumerate() {
-            match picture.planes {
-                Planes::I420 { y, u, v } => {
-                    blend::<1, 0>(a, y, *row, columns);
-                    blend::<1, 0>(b, u, *half_row, half_columns);
-                    blend::<1, 0>(c, v, *half_row, half_columns);
-                    convert(a, b, c, &conversion);
+        let finish = Finish { conversion, order: spec.order, channels: Channel::of(spec) };
+        pad_around(slot, spec, place, finish.channels);
+        let mut inside = Inside::of(slot, spec, place);
+        match (taps, picture.planes) {
+            (Taps::Still { columns, rows }, Planes::Rgb(plane)) => {
+                let mut lines = still.each_mut().map(|line| &mut line[..place.width]);
+                for (y, row) in rows.iter().enumerate() {
+                    let source = [row.low, row.high].map(|y| plane.row(y, 3 * picture.width));
+                    scalar::still(source, row.weight, columns, &finish, &mut lines, inside.row(y));
                 }
-                Planes::Nv12 { y, uv } => {
-                    blend::<1, 0>(a, y, *row, columns);
-                    blend::<2, 0>(b, uv, *half_row, half_columns);
-                    blend::<2, 1>(c, uv, *half_row, half_columns);
-                    convert(a, b, c, &conversion);
-                }
-                Planes::Rgb(plane) => {
-                    blend::<3, 0>(a, plane, *row, columns);
-                    blend::<3, 1>(b, plane, *row, columns);
-                    blend::<3, 2>(c, plane, *row, columns);
-                    for line in [&mut *a, &mut *b, &mut *c] {
-                        line.iter_mut().for_each(|sample| *sample = sample.round_ties_even());
+            }
+            (Taps::Video { luma, chroma, kernel }, planes) => {
+                let mut lines = video.each_mut().map(|line| &mut line[..place.width]);
+                for (y, (luma_row, chroma_row)) in luma.rows.iter().zip(&chroma.rows).enumerate() {
+                    let luma_rows = |plane| two(plane, luma_row, luma.row_len);
+                    let chroma_rows = |plane| two(plane, chroma_row, chroma.row_len);
+                    let (luma_source, chroma_source) = match planes {
+                        Planes::I420 { y, u, v } => {
+                            (luma_rows(y), Chroma::Apart { u: chroma_rows(u), v: chroma_rows(v) })
+                        }
+                        Planes::Nv12 { y, uv } => (luma_rows(y), Chroma::Woven { uv: chroma_rows(uv) }),
+                        Planes::Rgb(_) => break,
+                    };
+                    let weights = (luma_row.weight, chroma_row.weight);
+                    let source = Source { luma: luma_source, chroma: chroma_source, weights };
+                    let targets = inside.row(y);
+                    match kernel {
+                        Kernel::Scalar => scalar::video(&source, luma, chroma, &finish, &mut lines, targets),
+                        #[cfg(target_arch = "x86_64")]
+                        Kernel::Avx2(columns) => columns.row(&source, &finish, N::rows(targets)),
                     }
                 }
             }
-            let channels = match spec.order {
-                ChannelOrder::Rgb => [&*a, &*b, &*c],
-                ChannelOrder::Bgr => [&*c, &*b, &*a],
-            };
-            let start = (place.top + y) * spec.width + place.left;
-            for (i, line) in channels.into_iter().enumerate() {
-                let (mean, scale) = (spec.mean[i], spec.scale[i]);
-                let target = &mut slot[i * area + start..][..place.width];
-                for (target, sample) in target.iter_mut().zip(line) {
-                    *target = (sample - mean) * scale;
+            // `Key` tells layouts apart.
+            (Taps::Still { .. }, _) => {}
+        }
+        *fit
+    }
+
+    /// Brings the tables for `key` to the end of `tables`, made now if need be.
+    fn turn_to(&mut self, key: Key) {
+        match self.tables.iter().rposition(|tables| tables.key == key) {
+            Some(at) => self.tables[at..].rotate_left(1),
+            None => {
+                if self.tables.len() == SIZES_KEPT {
+                    self.tables.remove(0);
                 }
+                self.tables.push(Tables::new(key, &self.spec, self.instructions));
             }
         }
-        self.fit
-    }
-
-    pub fn instructions(&self) -> &'static str {
-        "plain"
-    }
-
-    pub fn fill_u8(&mut self, slot: &mut [u8], picture: &Picture<'_>) -> Fit {
-        let mut floats = vec![0.0; slot.len()];
-        let fit = self.fill(&mut floats, picture);
-        slot.iter_mut().zip(&floats).for_each(|(to, from)| *to = from.round_ties_even() as u8);
-        fit
-    }
-
-    fn make_tables(&mut self, width: usize, height: usize) {
-        (self.place, self.fit) = place(width, height, &self.spec);
-        self.size = (width, height);
-        let table = |taps: &mut Vec<Tap>, target: usize, source: usize| {
-            taps.clear();
-            taps.extend((0..target).map(|at| {
-                let (low, high, weight) = tap(at, target, source);
-                Tap { low: low as u32, high: high as u32, weight }
-            }));
-        };
-        table(&mut self.columns, self.place.width, width);
-        table(&mut self.rows, self.place.height, height);
-        table(&mut self.half_columns, self.place.width, width.div_ceil(2));
-        table(&mut self.half_rows, self.place.height, height.div_ceil(2));
     }
 }
 
-/// One target row: the two source rows blended both ways. `STEP` bytes from sample to sample, the first at `AT`.
-#[inline(always)]
-fn blend<const STEP: usize, const AT: usize>(target: &mut [f32], plane: Plane<'_>, row: Tap, columns: &[Tap]) {
-    let upper = &plane.data[row.low as usize * plane.stride..];
-    let lower = &plane.data[row.high as usize * plane.stride..];
-    for (target, column) in target.iter_mut().zip(columns) {
-        let (low, high) = (column.low as usize * STEP + AT, column.high as usize * STEP + AT);
-        let (u0, u1) = (f32::from(upper[low]), f32::from(upper[high]));
-        let (l0, l1) = (f32::from(lower[low]), f32::from(lower[high]));
-        let up = u0 + column.weight * (u1 - u0);
-        let down = l0 + column.weight * (l1 - l0);
-        *target = up + row.weight * (down - up);
+/// The two source rows of one target row.
+fn two<'a>(plane: Plane<'a>, row: &Row, len: usize) -> [&'a [u8]; 2] {
+    [row.low, row.high].map(|y| plane.row(y as usize, len))
+}
+
+/// The part of a slot that the picture fills.
+struct Inside<'a, N> {
+    planes: [&'a mut [N]; 3],
+    /// From one row to the next.
+    stride: usize,
+    width: usize,
+}
+
+impl<'a, N: Number> Inside<'a, N> {
+    fn of(slot: &'a mut [N], spec: &InputSpec, place: &Place) -> Inside<'a, N> {
+        let area = spec.width * spec.height;
+        let (first, rest) = slot.split_at_mut(area);
+        let (second, third) = rest.split_at_mut(area);
+        let start = place.top * spec.width + place.left;
+        let planes = [first, second, third].map(|plane| &mut plane[start..]);
+        Inside { planes, stride: spec.width, width: place.width }
+    }
+
+    /// Row `y` of each channel.
+    fn row(&mut self, y: usize) -> [&mut [N]; 3] {
+        let (start, width) = (y * self.stride, self.width);
+        self.planes.each_mut().map(|plane| &mut plane[start..][..width])
     }
 }
 
-/// Y, U, V lines become R, G, B in place.
-#[inline(always)]
-fn convert(a: &mut [f32], b: &mut [f32], c: &mut [f32], conversion: &Conversion) {
-    for ((a, b), c) in a.iter_mut().zip(b).zip(c) {
-        [*a, *b, *c] = conversion.rgb(*a, *b, *c);
-    }
-}
-
-/// What lies outside the picture; nothing where it fills the slot.
-fn pad_around(slot: &mut [f32], spec: &InputSpec, place: &Place) {
+/// What lies outside the picture; nothing where it fills the slot. Written for every picture: a slot may come from
+/// anywhere, with anything in it.
+fn pad_around<N: Number>(slot: &mut [N], spec: &InputSpec, place: &Place, channels: [Channel; 3]) {
     if place.width == spec.width && place.height == spec.height {
         return;
     }
-    for (i, plane) in slot.chunks_exact_mut(spec.width * spec.height).enumerate() {
-        let value = (place.pad - spec.mean[i]) * spec.scale[i];
-        for (y, row) in plane.chunks_exact_mut(spec.width).enumerate() {
-            if y < place.top || y >= place.top + place.height {
-                row.fill(value);
-            } else {
-                row[..place.left].fill(value);
-                row[place.left + place.width..].fill(value);
+    for (plane, channel) in slot.chunks_exact_mut(spec.width * spec.height).zip(channels) {
+        let number = N::of_grey(place.pad, channel);
+        let (above, rest) = plane.split_at_mut(place.top * spec.width);
+        let (beside, below) = rest.split_at_mut(place.height * spec.width);
+        above.fill(number);
+        below.fill(number);
+        if place.width < spec.width {
+            for row in beside.chunks_exact_mut(spec.width) {
+                row[..place.left].fill(number);
+                row[place.left + place.width..].fill(number);
             }
         }
     }
@@ -170,21 +170,30 @@ mod tests {
     use super::super::plain;
     use super::*;
     use crate::base::frame::{Colour, Matrix, Range};
-    use crate::base::model::{FitKind, Samples};
+    use crate::base::model::{ChannelOrder, FitKind, Samples};
+
+    /// Sizes of source and target: small ones of every oddity, ones wide enough for every kernel, and extreme ratios.
+    fn sizes() -> impl Strategy<Value = ((usize, usize), (usize, usize))> {
+        let small = ((1usize..70, 1usize..70), (1usize..40, 1usize..40));
+        let wide = ((1usize..1400, 1usize..24), (1usize..200, 1usize..24));
+        let grown = ((1usize..300, 1usize..12), (60usize..400, 1usize..40));
+        let extreme = ((4000usize..=8192, 1usize..5), (1usize..1000, 1usize..8));
+        prop_oneof![2 => small, 4 => wide, 1 => grown, 1 => extreme]
+    }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(256))]
         #[test]
-        fn the_fast_way_gives_the_defined_answer(
-            (width, height) in (1usize..70, 1usize..70),
-            (out_width, out_height) in (1usize..40, 1usize..40),
-            spare in 0usize..5, layout in 0usize..3, fit in 0usize..3, bgr: bool, bt709: bool, full: bool, seed: u64,
+        fn every_kernel_gives_the_defined_answer(
+            ((width, height), (out_width, out_height)) in sizes(),
+            spare in 0usize..5, layout in 0usize..3, fit in 0usize..3, bgr: bool, bt709: bool, full: bool, stark: bool,
+            seed: u64,
         ) {
             let spec = InputSpec {
                 width: out_width, height: out_height, samples: Samples::F32,
                 order: if bgr { ChannelOrder::Bgr } else { ChannelOrder::Rgb },
-                mean: [103.5, 116.3, 123.7], scale: [0.0174, 0.0175, 0.0171],
-                fit: [FitKind::Stretch, FitKind::LetterboxTopLeft { pad: 114.0 }, FitKind::LetterboxCentre { pad: 0.0 }][fit],
+                mean: [103.53, 116.28, 0.0], scale: [0.017429, -0.0175, 1.0],
+                fit: [FitKind::Stretch, FitKind::LetterboxTopLeft { pad: 114.0 }, FitKind::LetterboxCentre { pad: 0.5 }][fit],
             };
             let colour = Colour {
                 matrix: if bt709 { Matrix::Bt709 } else { Matrix::Bt601 },
@@ -192,49 +201,104 @@ mod tests {
             };
             let (cw, ch) = (width.div_ceil(2), height.div_ceil(2));
             let mut state = seed | 1;
-            let mut bytes = |n: usize| -> Vec<u8> {
-                (0..n).map(|_| {
+            let mut bytes = |stride: usize, len: usize, rows: usize| -> Vec<u8> {
+                // The last row ends with its last sample, as a decoder's last plane may.
+                (0..stride * (rows - 1) + len).map(|_| {
                     state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-                    (state >> 56) as u8
+                    let byte = (state >> 56) as u8;
+                    if stark { if byte < 128 { 0 } else { 255 } } else { byte }
                 }).collect()
             };
-            let stride = width + spare;
-            let (luma, chroma, wide) = (bytes(stride * height), bytes((2 * cw + spare) * ch * 2), bytes((3 * width + spare) * height));
+            let (luma, wide) = (bytes(width + spare, width, height), bytes(3 * width + spare, 3 * width, height));
+            let (u, v) = (bytes(cw + spare, cw, ch), bytes(cw + 2 * spare, cw, ch));
+            let uv = bytes(2 * cw + spare, 2 * cw, ch);
             let plane = |data, stride| Plane { data, stride };
+            let y = plane(&luma, width + spare);
             let planes = match layout {
-                0 => Planes::I420 { y: plane(&luma, stride), u: plane(&chroma, cw + spare), v: plane(&chroma[ch..], cw + spare) },
-                1 => Planes::Nv12 { y: plane(&luma, stride), uv: plane(&chroma, 2 * cw + spare) },
+                0 => Planes::I420 { y, u: plane(&u, cw + spare), v: plane(&v, cw + 2 * spare) },
+                1 => Planes::Nv12 { y, uv: plane(&uv, 2 * cw + spare) },
                 _ => Planes::Rgb(plane(&wide, 3 * width + spare)),
             };
             let picture = Picture { width, height, planes, colour };
             let (mut slow, mut fast) = (vec![f32::NAN; spec.slot_len()], vec![f32::NAN; spec.slot_len()]);
-            let mut filler = Filler::new(spec);
-            prop_assert_eq!(plain::fill(&mut slow, &picture, &spec), filler.fill(&mut fast, &picture));
-            prop_assert_eq!(&slow, &fast);
-            // Filling again from the same tables changes nothing.
-            filler.fill(&mut fast, &picture);
-            prop_assert_eq!(&slow, &fast);
+            let (mut slow_u8, mut fast_u8) = (vec![1; spec.slot_len()], vec![2; spec.slot_len()]);
+            let fit = plain::fill(&mut slow, &picture, &spec);
+            prop_assert_eq!(plain::fill_u8(&mut slow_u8, &picture, &spec), fit);
+            for instructions in Instructions::available() {
+                let mut filler = Filler::with(spec, instructions);
+                prop_assert_eq!(filler.instructions(), instructions.name());
+                // Twice: filling again from the same tables changes nothing.
+                for _ in 0..2 {
+                    fast.fill(f32::NAN);
+                    fast_u8.fill(2);
+                    prop_assert_eq!(filler.fill(&mut fast, &picture), fit);
+                    prop_assert_eq!(filler.fill_u8(&mut fast_u8, &picture), fit);
+                    let wrong = fast.iter().zip(&slow).position(|(fast, slow)| fast.to_bits() != slow.to_bits());
+                    prop_assert_eq!(wrong.map(|i| (i, fast[i], slow[i])), None, "{:?}", instructions);
+                    prop_assert_eq!(&fast_u8, &slow_u8, "{:?}", instructions);
+                }
+            }
         }
+    }
+
+    const SPEC: InputSpec = InputSpec {
+        width: 32,
+        height: 32,
+        samples: Samples::F32,
+        order: ChannelOrder::Rgb,
+        mean: [0.0; 3],
+        scale: [1.0; 3],
+        fit: FitKind::LetterboxTopLeft { pad: 114.0 },
+    };
+
+    fn grey(width: usize, height: usize) -> (Vec<u8>, Vec<u8>) {
+        (vec![126; width * height], vec![128; width.div_ceil(2) * height.div_ceil(2)])
+    }
+
+    fn i420<'a>(width: usize, height: usize, (luma, chroma): &'a (Vec<u8>, Vec<u8>)) -> Picture<'a> {
+        let (y, u) = (Plane { data: luma, stride: width }, Plane { data: chroma, stride: width.div_ceil(2) });
+        Picture { width, height, planes: Planes::I420 { y, u, v: u }, colour: Colour::default() }
     }
 
     #[test]
     fn a_grey_picture_stays_grey_and_the_rest_is_padding() {
-        let spec = InputSpec {
-            width: 8,
-            height: 8,
-            samples: Samples::F32,
-            order: ChannelOrder::Rgb,
-            mean: [0.0; 3],
-            scale: [1.0; 3],
-            fit: FitKind::LetterboxTopLeft { pad: 114.0 },
-        };
-        let (luma, chroma) = (vec![126u8; 16 * 8], vec![128u8; 8 * 4]);
-        let (y, u) = (Plane { data: &luma, stride: 16 }, Plane { data: &chroma, stride: 8 });
-        let picture = Picture { width: 16, height: 8, planes: Planes::I420 { y, u, v: u }, colour: Colour::default() };
-        let mut slot = vec![0.0; spec.slot_len()];
-        let fit = Filler::new(spec).fill(&mut slot, &picture);
-        assert!((slot[0] - 110.0 * 255.0 / 219.0).abs() < 1e-3);
-        assert_eq!(slot[4 * 8], 114.0);
-        assert_eq!(fit.back(8.0, 4.0), (1.0, 1.0));
+        for instructions in Instructions::available() {
+            let bytes = grey(64, 32);
+            let (mut slot, mut slot_u8) = (vec![0.0; SPEC.slot_len()], vec![0; SPEC.slot_len()]);
+            let mut filler = Filler::with(SPEC, instructions);
+            let fit = filler.fill(&mut slot, &i420(64, 32, &bytes));
+            filler.fill_u8(&mut slot_u8, &i420(64, 32, &bytes));
+            assert!((slot[0] - 110.0 * 255.0 / 219.0).abs() < 1.0 / 64.0);
+            assert_eq!((slot_u8[0], slot_u8[16 * 32]), (128, 114));
+            assert_eq!(slot[16 * 32], 114.0);
+            assert_eq!(fit.back(32.0, 16.0), (1.0, 1.0));
+        }
+    }
+
+    #[test]
+    fn cameras_of_more_sizes_than_are_kept_take_turns() {
+        let mut filler = Filler::new(SPEC);
+        for turn in 0..3 * (SIZES_KEPT + 1) {
+            let (width, height) = (40 + 2 * (turn % (SIZES_KEPT + 1)), 30);
+            let bytes = grey(width, height);
+            let (mut slow, mut fast) = (vec![0.0; SPEC.slot_len()], vec![1.0; SPEC.slot_len()]);
+            let fit = plain::fill(&mut slow, &i420(width, height, &bytes), &SPEC);
+            assert_eq!(filler.fill(&mut fast, &i420(width, height, &bytes)), fit);
+            assert_eq!(slow, fast);
+            assert!(filler.tables.len() <= SIZES_KEPT);
+        }
+    }
+
+    #[test]
+    fn white_stays_white_and_black_black() {
+        for (range, black, white) in [(Range::Limited, 16, 235), (Range::Full, 0, 255)] {
+            for (luma, expected) in [(black, 0.0), (white, 255.0)] {
+                let bytes = (vec![luma; 64 * 32], vec![128; 32 * 16]);
+                let mut slot = vec![1.0; SPEC.slot_len()];
+                let picture = i420(64, 32, &bytes);
+                Filler::new(SPEC).fill(&mut slot, &Picture { colour: Colour { range, ..picture.colour }, ..picture });
+                assert!((slot[0] - expected).abs() <= 1.0 / 64.0, "{} for {expected}", slot[0]);
+            }
+        }
     }
 }

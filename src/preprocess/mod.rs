@@ -1,10 +1,18 @@
 //! A decoder's picture into a model's slot, in one pass. Knows pixels and `InputSpec`; nothing of models or cameras.
-//! `plain` is the definition; `Filler` gives the same answer faster, from tables made once per picture size.
+//! `plain` is the definition; `Filler` gives the same answer faster, from tables made once per picture size, with the
+//! widest instructions of the CPU at hand: `avx2`, or `scalar`, which the compiler vectorises as far as it can. There is no
+//! hand-written AVX-512 and NEON: no machine that could run and compare them was at hand.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod filler;
+mod instructions;
 pub mod plain;
+mod scalar;
+mod tables;
 
 pub use filler::Filler;
+pub use instructions::Instructions;
 
 use crate::base::frame::{Colour, Matrix, Range};
 use crate::base::model::{Fit, FitKind, InputSpec};
@@ -45,15 +53,85 @@ fn place(width: usize, height: usize, spec: &InputSpec) -> (Place, Fit) {
     (place, fit)
 }
 
+/// A number of a slot: `f32`, or `u8` for `Samples::U8`.
+trait Number: Copy {
+    /// Of an RGB sample in 64ths of a grey level, 0..=`WHITE`.
+    fn of_video(sample: i16, channel: Channel) -> Self;
+    /// Of an RGB sample 0..255.
+    fn of_grey(sample: f32, channel: Channel) -> Self;
+    /// Three rows of a slot, as the kernels take them.
+    fn rows(rows: [&mut [Self]; 3]) -> Rows<'_>;
+}
+
+impl Number for f32 {
+    #[inline(always)]
+    fn of_video(sample: i16, channel: Channel) -> f32 {
+        // The same number as of_grey(sample / 64): a power of two moves through without rounding.
+        (f32::from(sample) - 64.0 * channel.mean) * (channel.scale / 64.0)
+    }
+
+    #[inline(always)]
+    fn of_grey(sample: f32, channel: Channel) -> f32 {
+        (sample - channel.mean) * channel.scale
+    }
+
+    fn rows(rows: [&mut [f32]; 3]) -> Rows<'_> {
+        Rows::F32(rows)
+    }
+}
+
+impl Number for u8 {
+    #[inline(always)]
+    fn of_video(sample: i16, _: Channel) -> u8 {
+        ((sample + 32) >> 6) as u8
+    }
+
+    #[inline(always)]
+    fn of_grey(sample: f32, _: Channel) -> u8 {
+        sample.round_ties_even() as u8
+    }
+
+    fn rows(rows: [&mut [u8]; 3]) -> Rows<'_> {
+        Rows::U8(rows)
+    }
+}
+
+/// One row of each channel, in the slot's order, as wide as the picture in it.
+enum Rows<'a> {
+    F32([&'a mut [f32]; 3]),
+    U8([&'a mut [u8]; 3]),
+}
+
+/// From 0..255 to a model's number: (sample - mean) * scale.
+#[derive(Debug, Clone, Copy)]
+struct Channel {
+    mean: f32,
+    scale: f32,
+}
+
+impl Channel {
+    fn of(spec: &InputSpec) -> [Channel; 3] {
+        std::array::from_fn(|i| Channel { mean: spec.mean[i], scale: spec.scale[i] })
+    }
+}
+
+/// An RGB sample of 255, in 64ths.
+const WHITE: i16 = 255 * 64;
+/// A chroma sample of 128, in 128ths.
+const MIDDLE: i16 = 128 * 128;
+
 /// YUV samples to RGB 0..255: r = luma * (y - offset) + red_v * (v - 128), and so on. ITU-R BT.601 and BT.709.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Conversion {
-    offset: f32,
-    luma: f32,
-    red_v: f32,
-    green_u: f32,
-    green_v: f32,
-    blue_u: f32,
+    /// Of luma, in 128ths of a grey level.
+    offset: i16,
+    /// Factor from 128ths to 64ths, in 32768ths.
+    luma: i16,
+    /// Factors from 256ths to 64ths, in 32768ths.
+    red_v: i16,
+    green_u: i16,
+    green_v: i16,
+    blue_u: i16,
 }
 
 impl Conversion {
@@ -63,28 +141,37 @@ impl Conversion {
             Matrix::Bt709 => (0.2126, 0.0722),
         };
         let (offset, luma, chroma) = match colour.range {
-            Range::Limited => (16.0, 255.0 / 219.0, 255.0 / 224.0),
-            Range::Full => (0.0, 1.0, 1.0),
+            Range::Limited => (16 * 128, 255.0 / 219.0, 255.0 / 224.0),
+            Range::Full => (0, 1.0, 1.0),
         };
         let kg = 1.0 - kr - kb;
+        // The largest factor is 2.1124 (BT.709, limited), so a quarter of it fits into 32768ths.
+        let quarter = |factor: f64| (factor * chroma * 8192.0).round() as i16;
         Conversion {
             offset,
-            luma: luma as f32,
-            red_v: (2.0 * (1.0 - kr) * chroma) as f32,
-            green_u: (2.0 * (1.0 - kb) * kb / kg * chroma) as f32,
-            green_v: (2.0 * (1.0 - kr) * kr / kg * chroma) as f32,
-            blue_u: (2.0 * (1.0 - kb) * chroma) as f32,
+            luma: (luma * 16384.0_f64).round() as i16,
+            red_v: quarter(2.0 * (1.0 - kr)),
+            green_u: quarter(2.0 * (1.0 - kb) * kb / kg),
+            green_v: quarter(2.0 * (1.0 - kr) * kr / kg),
+            blue_u: quarter(2.0 * (1.0 - kb)),
         }
     }
 
+    /// Samples in 128ths of a grey level to R, G, B in 64ths, 0..=`WHITE`.
     #[inline(always)]
-    fn rgb(&self, y: f32, u: f32, v: f32) -> [f32; 3] {
-        let luma = self.luma * (y - self.offset);
-        let (u, v) = (u - 128.0, v - 128.0);
-        [
-            (luma + self.red_v * v).clamp(0.0, 255.0),
-            (luma - self.green_u * u - self.green_v * v).clamp(0.0, 255.0),
-            (luma + self.blue_u * u).clamp(0.0, 255.0),
-        ]
+    fn rgb(&self, y: i16, u: i16, v: i16) -> [i16; 3] {
+        let luma = times(y - self.offset, self.luma);
+        let (u, v) = (2 * (u - MIDDLE), 2 * (v - MIDDLE));
+        // 1.164 * 239 + 2.112 * 127 is 546: more than an i16 holds in 64ths, and white anyway.
+        let red = luma.saturating_add(times(v, self.red_v));
+        let green = luma - times(u, self.green_u) - times(v, self.green_v);
+        let blue = luma.saturating_add(times(u, self.blue_u));
+        [red, green, blue].map(|sample| sample.clamp(0, WHITE))
     }
+}
+
+/// `a` times `b` / 32768, rounded: what `pmulhrsw` computes.
+#[inline(always)]
+fn times(a: i16, b: i16) -> i16 {
+    ((i32::from(a) * i32::from(b) + (1 << 14)) >> 15) as i16
 }

@@ -1,70 +1,115 @@
 //! The definition: one target pixel at a time, nothing remembered. Bilinear with two taps and half-pixel centres, as
-//! OpenCV's `INTER_LINEAR`; still images are rounded to whole samples as it does, video samples are not.
+//! OpenCV's `INTER_LINEAR`.
+//!
+//! Still images are blended in `f32` and rounded to whole samples, as OpenCV does. Video is blended in whole numbers:
+//! columns by weights of 7 bits, rows by weights of 15 bits, samples of 7 fraction bits between, RGB of 6.
 
-use super::{Conversion, place};
+use super::{Channel, Conversion, Number, place, times};
 use crate::base::frame::{Picture, Plane, Planes};
 use crate::base::model::{ChannelOrder, Fit, InputSpec};
 
 /// Puts `picture` into `slot` (`spec.slot_len()` numbers) and says how to map boxes back.
 pub fn fill(slot: &mut [f32], picture: &Picture<'_>, spec: &InputSpec) -> Fit {
+    fill_any(slot, picture, spec)
+}
+
+/// The same for `Samples::U8`: 0..255, rounded, without mean and scale.
+pub fn fill_u8(slot: &mut [u8], picture: &Picture<'_>, spec: &InputSpec) -> Fit {
+    fill_any(slot, picture, spec)
+}
+
+fn fill_any<N: Number>(slot: &mut [N], picture: &Picture<'_>, spec: &InputSpec) -> Fit {
     let (place, fit) = place(picture.width, picture.height, spec);
     let conversion = Conversion::of(picture.colour);
+    let channels = Channel::of(spec);
     let (cw, ch) = (picture.width.div_ceil(2), picture.height.div_ceil(2));
     let area = spec.width * spec.height;
     for y in 0..spec.height {
         for x in 0..spec.width {
             let inside = (place.left..place.left + place.width).contains(&x)
                 && (place.top..place.top + place.height).contains(&y);
-            let rgb = if inside {
-                let column = |n: usize| tap(x - place.left, place.width, n);
-                let row = |n: usize| tap(y - place.top, place.height, n);
-                let (c, r, hc, hr) = (column(picture.width), row(picture.height), column(cw), row(ch));
-                match picture.planes {
-                    Planes::I420 { y, u, v } => {
-                        conversion.rgb(sample(y, c, r, 1, 0), sample(u, hc, hr, 1, 0), sample(v, hc, hr, 1, 0))
+            let mut put = |i: usize, number: N| slot[i * area + y * spec.width + x] = number;
+            if !inside {
+                channels.iter().enumerate().for_each(|(i, channel)| put(i, N::of_grey(place.pad, *channel)));
+                continue;
+            }
+            let column = |n: usize| tap(x - place.left, place.width, n);
+            let row = |n: usize| tap(y - place.top, place.height, n);
+            let (c, r, hc, hr) = (column(picture.width), row(picture.height), column(cw), row(ch));
+            let video = match picture.planes {
+                Planes::I420 { y, u, v } => [video(y, c, r, 1, 0), video(u, hc, hr, 1, 0), video(v, hc, hr, 1, 0)],
+                Planes::Nv12 { y, uv } => [video(y, c, r, 1, 0), video(uv, hc, hr, 2, 0), video(uv, hc, hr, 2, 1)],
+                Planes::Rgb(plane) => {
+                    let rgb = [0, 1, 2].map(|i| still(plane, c, r, i).round_ties_even());
+                    for (i, sample) in in_order(rgb, spec.order).into_iter().enumerate() {
+                        put(i, N::of_grey(sample, channels[i]));
                     }
-                    Planes::Nv12 { y, uv } => {
-                        conversion.rgb(sample(y, c, r, 1, 0), sample(uv, hc, hr, 2, 0), sample(uv, hc, hr, 2, 1))
-                    }
-                    Planes::Rgb(plane) => [0, 1, 2].map(|i| sample(plane, c, r, 3, i).round_ties_even()),
+                    continue;
                 }
-            } else {
-                [place.pad; 3]
             };
+            let rgb = conversion.rgb(video[0], video[1], video[2]);
             for (i, sample) in in_order(rgb, spec.order).into_iter().enumerate() {
-                slot[i * area + y * spec.width + x] = (sample - spec.mean[i]) * spec.scale[i];
+                put(i, N::of_video(sample, channels[i]));
             }
         }
     }
     fit
 }
 
-pub(super) fn in_order([r, g, b]: [f32; 3], order: ChannelOrder) -> [f32; 3] {
+pub(super) fn in_order<T>([r, g, b]: [T; 3], order: ChannelOrder) -> [T; 3] {
     match order {
         ChannelOrder::Rgb => [r, g, b],
         ChannelOrder::Bgr => [b, g, r],
     }
 }
 
-/// The two source samples of target sample `at`, and the weight of the second one.
-pub(super) fn tap(at: usize, target: usize, source: usize) -> (usize, usize, f32) {
+/// The two source samples of one target sample, and the weight of the second one, 0..1.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tap {
+    pub low: usize,
+    pub high: usize,
+    pub weight: f32,
+}
+
+/// Of target sample `at` of `target`, among `source` samples.
+pub(super) fn tap(at: usize, target: usize, source: usize) -> Tap {
     let position = (at as f64 + 0.5) * source as f64 / target as f64 - 0.5;
     let low = position.floor();
     let weight = (position - low) as f32;
     let last = source as i64 - 1;
     let clamp = |i: i64| i.clamp(0, last) as usize;
-    (clamp(low as i64), clamp(low as i64 + 1), weight)
+    Tap { low: clamp(low as i64), high: clamp(low as i64 + 1), weight }
 }
 
-fn sample(
-    plane: Plane<'_>,
-    (x0, x1, wx): (usize, usize, f32),
-    (y0, y1, wy): (usize, usize, f32),
-    step: usize,
-    at: usize,
-) -> f32 {
-    let get = |x: usize, y: usize| f32::from(plane.data[y * plane.stride + x * step + at]);
-    let upper = get(x0, y0) + wx * (get(x1, y0) - get(x0, y0));
-    let lower = get(x0, y1) + wx * (get(x1, y1) - get(x0, y1));
-    upper + wy * (lower - upper)
+impl Tap {
+    /// With the weight in 128ths, 1..=127. A weight of nothing becomes two halves of one sample, so that both weights fit
+    /// into a signed byte.
+    pub(super) fn column(self) -> (usize, usize, i16) {
+        match (self.weight * 128.0).round() as i16 {
+            ..=0 => (self.low, self.low, 64),
+            128.. => (self.high, self.high, 64),
+            weight => (self.low, self.high, weight),
+        }
+    }
+
+    /// With the weight in 32768ths, 0..=32767.
+    pub(super) fn row(self) -> (usize, usize, i16) {
+        (self.low, self.high, (self.weight * 32768.0).round().min(32767.0) as i16)
+    }
+}
+
+/// In 128ths of a grey level. `step` bytes from sample to sample, the first at `at`.
+fn video(plane: Plane<'_>, column: Tap, row: Tap, step: usize, at: usize) -> i16 {
+    let ((x0, x1, wx), (y0, y1, wy)) = (column.column(), row.row());
+    let get = |x: usize, y: usize| i16::from(plane.data[y * plane.stride + x * step + at]);
+    let across = |y: usize| get(x0, y) * (128 - wx) + get(x1, y) * wx;
+    let (upper, lower) = (across(y0), across(y1));
+    upper + times(lower - upper, wy)
+}
+
+fn still(plane: Plane<'_>, column: Tap, row: Tap, at: usize) -> f32 {
+    let get = |x: usize, y: usize| f32::from(plane.data[y * plane.stride + x * 3 + at]);
+    let across = |y: usize| get(column.low, y) + column.weight * (get(column.high, y) - get(column.low, y));
+    let (upper, lower) = (across(row.low), across(row.high));
+    upper + row.weight * (lower - upper)
 }

@@ -1,5 +1,6 @@
 //! One verb a file. Builds the parts, connects them, reports; the only place where `anyhow` lives.
 
+pub mod bench;
 pub mod check;
 pub mod clips;
 pub mod demo;

@@ -1,11 +1,14 @@
 //! `oriel bench`: measures the real pipeline on recorded clips: the sources, the loop, the tracker, the rules and the events of
 //! `run`, without ledger and broker. Ceilings are measured in the same invocation.
 
+mod advice;
 mod ceilings;
 mod figures;
+mod page;
 mod play;
+mod words;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -150,16 +153,30 @@ pub fn run(args: Args) -> Outcome {
             runs.push(run);
         }
     }
+    let rate = clips.first().map_or(0.0, |(_, info)| info.fps);
+    let advice = advice::advice(&runs, rate, system::cores());
     if let Some(path) = &args.json {
         let text = match &runs[..] {
             [run] => serde_json::to_string_pretty(run),
-            _ => serde_json::to_string_pretty(&Sweep { version: 1, sweep: runs.clone(), advice: String::new() }),
+            _ => serde_json::to_string_pretty(&Sweep { version: 1, sweep: runs.clone(), advice: advice.clone() }),
         };
-        let text = text.context("the figures cannot be written as JSON")?;
-        std::fs::write(path, text).with_context(|| format!("{}: cannot be written", path.display())).bad_input()?;
+        write(path, &text.context("the figures cannot be written as JSON")?)?;
     }
-    let _ = (system::cores(), &args.html);
+    if let Some(path) = &args.html {
+        write(path, &page::html(&runs, &advice))?;
+    }
+    if !args.quiet {
+        match &runs[..] {
+            [run] => println!("{}", words::summary(run).trim_end()),
+            _ => println!("{}", words::table(&runs).trim_end()),
+        }
+        println!("\n{advice}");
+    }
     Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Outcome {
+    std::fs::write(path, text).with_context(|| format!("{}: cannot be written", path.display())).bad_input()
 }
 
 /// The cameras as a config would have them: a line and a zone where people look at them, so that rules have work to do.
@@ -184,7 +201,7 @@ fn config_of(args: &Args, cameras: usize) -> Result<Config, Failure> {
     let all: serde_json::Map<_, _> = (0..cameras).map(|index| (format!("c{index}"), one(index))).collect();
     let text = serde_json::json!({"version": 1, "node": "bench", "models": folders, "cameras": all}).to_string();
     let catalog = Catalog::new(folders);
-    config::load_str(&text, "bench", std::path::Path::new(""), Want::Run, &|_, name| {
+    config::load_str(&text, "bench", Path::new(""), Want::Run, &|_, name| {
         catalog.load(name).map_err(|error| error.to_string())
     })
     .map_err(|problems| {

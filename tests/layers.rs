@@ -15,6 +15,7 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     // 1 judgement: pure and total
     ("preprocess", &["base"], &[]),
     ("heads", &["base"], &["ndarray"]),
+    ("motion", &["base"], &[]),
     ("track", &["base"], &[]),
     ("rules", &["base"], &[]),
     // 2 doors: one foreign thing each

@@ -17,6 +17,7 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     ("heads", &["base"], &["ndarray"]),
     ("track", &["base"], &[]),
     ("rules", &["base"], &[]),
+    ("score", &["base"], &[]),
     // 2 doors: one foreign thing each
     (
         "media",

@@ -1,16 +1,14 @@
 //! `oriel detect`: a model over still images.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 
+use super::stills::{Detector, images};
 use super::{BadInput, Failure, Outcome};
-use crate::base::frame::Pixels;
 use crate::catalog::Catalog;
 use crate::evidence::still;
-use crate::heads::{DecodeSpec, Decoder, Found, rows_and_columns};
-use crate::infer::{Backend, Onnx, RuntimeSpec, SessionSpec, find_library, load_library};
-use crate::preprocess::Filler;
+use crate::heads::{DecodeSpec, Found};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -44,10 +42,7 @@ pub fn run(args: Args) -> Outcome {
     let folders = if args.models.is_empty() { vec![Catalog::default_folder()] } else { args.models.clone() };
     let model = Catalog::new(folders).load(&args.model).bad_input()?;
     let files = images(&args.path).bad_input()?;
-    load_library(&find_library(&RuntimeSpec::default()).map_err(anyhow::Error::from)?).map_err(anyhow::Error::from)?;
-    let expected = rows_and_columns(model.head, model.classes.len(), model.input.width, model.input.height);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut backend = Onnx::open(&model, SessionSpec { threads, max_batch: 1 }, expected).bad_input()?;
     let spec = DecodeSpec {
         score_min: args.score,
         nms_iou: args.nms,
@@ -55,29 +50,22 @@ pub fn run(args: Args) -> Outcome {
         all_classes: args.all_classes,
         wanted: vec![],
     };
-    let mut decoder = Decoder::new(&model, spec);
-    let mut filler = Filler::new(model.input);
-    let mut slot = vec![0.0; model.input.slot_len()];
-    let mut found: Vec<Found> = Vec::new();
+    let mut detector = Detector::open(&model, threads, spec)?;
     let mut answers = Vec::new();
     for file in &files {
         let picture = still::load(file).bad_input()?;
-        let fit = filler.fill(&mut slot, &picture.picture());
-        let run = backend.run(&slot, 1, &mut |_, outputs| {
-            decoder.decode(outputs, &fit, &mut found);
-        });
-        run.map_err(anyhow::Error::from)?;
+        let (found, _) = detector.look(&picture)?;
         let label = |found: &Found| model.classes[found.class as usize].label.as_str();
         if args.json.is_none() {
             println!("{}  {} x {}", file.display(), picture.width, picture.height);
-            for found in &found {
-                let r = found.rect.clipped();
+            for found in found {
+                let r = found.rect;
                 let label = label(found);
                 println!("  {label:<14} {:.3}  {:.3} {:.3} {:.3} {:.3}", found.score, r.left, r.top, r.right, r.bottom);
             }
         }
         let detections = found.iter().map(|found| {
-            let r = found.rect.clipped();
+            let r = found.rect;
             serde_json::json!({
                 "label": label(found),
                 "class_id": found.class,
@@ -99,31 +87,4 @@ pub fn run(args: Args) -> Outcome {
             .map_err(Failure::Input)?;
     }
     Ok(())
-}
-
-/// Files as they are; a folder stands for its images, by name.
-fn images(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            let entries = path.read_dir().with_context(|| format!("{}: cannot be read", path.display()))?;
-            let mut inside: Vec<_> =
-                entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_image(path)).collect();
-            inside.sort();
-            if inside.is_empty() {
-                return Err(anyhow!("{}: holds no .jpg, .jpeg or .png", path.display()));
-            }
-            files.extend(inside);
-        } else if path.is_file() {
-            files.push(path.clone());
-        } else {
-            return Err(anyhow!("{}: no such file or folder", path.display()));
-        }
-    }
-    Ok(files)
-}
-
-fn is_image(path: &Path) -> bool {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    matches!(extension.as_deref(), Some("jpg" | "jpeg" | "png"))
 }

@@ -9,38 +9,22 @@ import argparse, hashlib, multiprocessing as mp, pathlib, sys, time
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
 from torch import nn
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from scenes import figures as F
+from scenes.pictures import draw
 
 W, H, STRIDES = 416, 256, (8, 16, 32)
 HERE = pathlib.Path(__file__).resolve().parent.parent / "models" / "demo_figures"
 
 
-def draw(seed):
-    """One picture of 416 x 256 with its boxes: [class, x0, y0, x1, y1] in pixels."""
-    rng = np.random.default_rng(seed)
-    high = 234  # 16:9, the rest is padding
-    up = rng.random() < 0.4
-    im = (F.facade if up else F.gate)(rng, W, high)
-    d = ImageDraw.Draw(im)
-    if not up and rng.random() < 0.7:
-        F.barrier(d, W, high, rng.uniform(0, 1))
-    boxes = []
-    for _ in range(int(rng.integers(0, 5))):
-        c = int(rng.choice([3, 4]) if up else rng.choice([0, 0, 1, 2, 3, 4], p=[0.25, 0.2, 0.25, 0.2, 0.05, 0.05]))
-        h = {0: rng.uniform(0.18, 0.45), 1: rng.uniform(0.2, 0.42), 2: rng.uniform(0.14, 0.36), 3: rng.uniform(0.03, 0.08), 4: rng.uniform(0.034, 0.08)}[c] * high
-        x, y = rng.uniform(-0.02, 1.02) * W, (rng.uniform(0.06, 1.0) if c > 2 else rng.uniform(0.5, 1.02)) * high
-        b = F.FIGURES[c](rng).draw(d, x, y, h, phase=rng.uniform(0, 6.3), right=rng.random() < 0.5)
-        b = (max(0, b[0]), max(0, b[1]), min(W, b[2]), min(high, b[3]))
-        if b[2] - b[0] > 0.35 * h and b[3] - b[1] > 0.5 * h:
-            boxes.append([c, *b])
-    a = F.camera(rng, im, noise=rng.uniform(0, 5), blur=rng.uniform(0.2, 0.9), gain=rng.uniform(0.75, 1.2))
+def sample(seed):
+    """One picture as the model wants it, BGR bytes [3, H, W] with padding below, and its boxes [class, x0, y0, x1, y1] in pixels."""
+    picture, boxes = draw(seed)
     full = np.full((H, W, 3), 114, np.uint8)
-    full[:high] = a
-    return np.ascontiguousarray(full[..., ::-1].transpose(2, 0, 1)), np.array(boxes, np.float32).reshape(-1, 5)
+    full[:len(picture)] = picture
+    return np.ascontiguousarray(full[..., ::-1].transpose(2, 0, 1)), boxes
 
 
 class Net(nn.Module):
@@ -117,7 +101,7 @@ def main():
     torch.set_num_threads(2)
     begun = time.time()
     with mp.Pool(2) as pool:
-        data = pool.map(draw, range(1000, 1000 + a.pictures), chunksize=50)
+        data = pool.map(sample, range(1000, 1000 + a.pictures), chunksize=50)
     print(f"{len(data)} pictures in {time.time() - begun:.0f} s", flush=True)
     net, begun, step, batch = Net(), time.time(), 0, 24
     if pathlib.Path(a.checkpoint).exists():
@@ -146,7 +130,7 @@ def main():
     torch.onnx.export(net, zeros, str(path), input_names=["images"], output_names=["output"], opset_version=13,
                       dynamic_axes={"images": {0: "n"}, "output": {0: "n"}}, dynamo=False)
     import onnxruntime
-    x = np.stack([draw(s)[0] for s in range(4)]).astype(np.float32)
+    x = np.stack([sample(s)[0] for s in range(4)]).astype(np.float32)
     got = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"images": x})[0]
     gap = np.abs(got - net(torch.from_numpy(x)).detach().numpy()).max()
     assert gap < 1e-2, gap

@@ -33,7 +33,7 @@ enum Verb {
     Watch(cmd::watch::Args),
     /// The ledger on this box
     Events(cmd::events::Args),
-    /// Model cards: list, verify, pull
+    /// Model cards: list, verify, pull, score
     Models(cmd::models::Args),
     /// Public test clips: list, pull
     Clips(cmd::clips::Args),

@@ -47,7 +47,8 @@ fn the_figures_add_up() {
     let sum: f64 = stages.values().filter_map(Value::as_f64).sum();
     assert!(stages.len() == 6 && sum <= number(&run, "/cpu_ms_per_frame") * 1.05, "{run}");
     let batches = run["batch"]["histogram"].as_object().expect("batches");
-    let pictures: f64 = batches.iter().map(|(n, turns)| n.parse::<f64>().expect("a size") * turns.as_f64().expect("n")).sum();
+    let pictures: f64 =
+        batches.iter().map(|(n, turns)| n.parse::<f64>().expect("a size") * turns.as_f64().expect("n")).sum();
     assert_eq!(pictures, 510.0);
     assert_eq!(run["per_camera"].as_array().expect("cameras").len(), 3);
     assert!(number(&run, "/detections") > 100.0 && number(&run, "/events") > 0.0, "{run}");

@@ -138,8 +138,10 @@ fn a_picture_that_is_too_large_is_refused_before_it_is_decoded() {
 fn pictures_that_no_other_refers_to_need_not_be_decoded() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     // I P B B P B B ..: without B-pyramid no B-frame is referred to.
-    let x264 = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", "2", "-b_strategy", "0", "-x264-params", "b-pyramid=0"];
-    let x265 = ["-c:v", "libx265", "-pix_fmt", "yuv420p", "-x265-params", "log-level=none:bframes=2:b-adapt=0:b-pyramid=0"];
+    let x264 =
+        ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", "2", "-b_strategy", "0", "-x264-params", "b-pyramid=0"];
+    let x265 =
+        ["-c:v", "libx265", "-pix_fmt", "yuv420p", "-x265-params", "log-level=none:bframes=2:b-adapt=0:b-pyramid=0"];
     let plain = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", "0"];
     for (file, arguments) in [("b.mp4", &x264[..]), ("b.ts", &x264), ("b265.mkv", &x265)] {
         let spec = SourceSpec { skip_non_reference: true, ..spec(&make(folder.path(), file, arguments)) };
@@ -154,7 +156,11 @@ fn pictures_that_no_other_refers_to_need_not_be_decoded() {
 fn key_pictures_alone_are_decoded_while_throttled_and_all_from_the_next_key_picture_on() {
     media::init().expect("GStreamer is installed");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = make(folder.path(), "k.mp4", &["-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "5", "-bf", "0", "-sc_threshold", "0"]);
+    let path = make(
+        folder.path(),
+        "k.mp4",
+        &["-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "5", "-bf", "0", "-sc_threshold", "0"],
+    );
     let throttle = Arc::new(Throttle::default());
     throttle.set_keyframes_only(true);
     let throttled = SourceSpec { throttle: Some(Arc::clone(&throttle)), ..spec(&path) };
@@ -170,7 +176,8 @@ fn key_pictures_alone_are_decoded_while_throttled_and_all_from_the_next_key_pict
             Flow::Go
         }
     });
-    media::run_once(&throttled, &Session::replay(Timestamp::UNIX_EPOCH), &Stop::default(), on_shot, || {}).expect("k.mp4");
+    media::run_once(&throttled, &Session::replay(Timestamp::UNIX_EPOCH), &Stop::default(), on_shot, || {})
+        .expect("k.mp4");
     let seen = seen.lock().expect("one thread at a time");
     assert_eq!(seen[..2], [0, 5]);
     let rest: Vec<_> = seen[2..].to_vec();

@@ -18,6 +18,7 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     ("motion", &["base"], &[]),
     ("track", &["base"], &[]),
     ("rules", &["base"], &[]),
+    ("score", &["base"], &[]),
     // 2 doors: one foreign thing each
     (
         "media",

@@ -36,8 +36,50 @@ pub struct Card {
     /// What was measured, and how; for people.
     #[serde(default)]
     pub measured: BTreeMap<String, String>,
+    /// What `oriel models score` found, and how much less than another model this one may find.
+    #[serde(default)]
+    pub accuracy: Option<Accuracy>,
+    /// What it was made from, where it is another model in fewer bits.
+    #[serde(default)]
+    pub quantised: Option<Quantised>,
     #[serde(skip)]
     pub folder: PathBuf,
+}
+
+/// Average precision after COCO's protocol, 0..1, and the rule that a quantised model has to keep.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accuracy {
+    /// mAP@[.5:.95].
+    #[serde(default)]
+    pub map: Option<f64>,
+    #[serde(default)]
+    pub ap50: Option<f64>,
+    /// On which pictures.
+    pub how: String,
+    /// Card that this model is held against.
+    #[serde(default)]
+    pub baseline: Option<String>,
+    /// So much less mAP than the baseline is allowed; `LOSS_MAX` where it is left out.
+    #[serde(default)]
+    pub loss_max: Option<f64>,
+}
+
+/// One point of mAP: less than what separates the small detectors from one another.
+pub const LOSS_MAX: f64 = 0.01;
+
+/// Where a quantised model comes from.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quantised {
+    /// Card of the model in full precision.
+    pub from: String,
+    /// Of its file, lower-case hex.
+    pub sha256: String,
+    /// Method, and what was left as it was.
+    pub how: String,
+    /// The pictures that the ranges were read from, by count and kind.
+    pub calibration: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -113,8 +155,26 @@ impl Card {
         if self.file.is_empty() || self.file.contains(['/', '\\']) || self.file.starts_with('.') {
             return Err(format!("file: `{}`, expected a file name without a folder", self.file));
         }
-        if self.sha256.len() != 64 || !self.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            return Err(format!("sha256: `{}`, expected 64 lower-case hex digits", self.sha256));
+        let hashes =
+            [("sha256", Some(&self.sha256)), ("quantised: sha256", self.quantised.as_ref().map(|q| &q.sha256))];
+        for (place, hash) in hashes {
+            if let Some(hash) = hash.filter(|hash| !is_sha256(hash)) {
+                return Err(format!("{place}: `{hash}`, expected 64 lower-case hex digits"));
+            }
+        }
+        if let Some(Accuracy { map, ap50, baseline, loss_max, .. }) = &self.accuracy {
+            let numbers = [("map", map), ("ap50", ap50), ("loss_max", loss_max)];
+            if let Some((key, Some(number))) =
+                numbers.iter().find(|(_, n)| n.is_some_and(|n| !(0.0..=1.0).contains(&n)))
+            {
+                return Err(format!("accuracy: {key}: {number}, expected 0 to 1"));
+            }
+            if loss_max.is_some() && baseline.is_none() {
+                return Err("accuracy: loss_max without baseline, the card that this model is held against".into());
+            }
+            if baseline.as_ref() == Some(&self.name) {
+                return Err(format!("accuracy: baseline: `{}` is this card, expected another", self.name));
+            }
         }
         if let Some(url) = self.url.as_ref().filter(|url| !url.starts_with("https://")) {
             return Err(format!("url: `{url}`, expected https://"));
@@ -188,6 +248,10 @@ impl Card {
             free: input.free,
         })
     }
+}
+
+fn is_sha256(hash: &str) -> bool {
+    hash.len() == 64 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Class names of the COCO detectors, in their usual order.
@@ -273,3 +337,50 @@ const COCO80: [&str; 80] = [
     "hair drier",
     "toothbrush",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = "name: small\nfile: small.onnx\nsha256: HASH\nlicence: Apache-2.0\norigin: here\n\
+        input: {width: 64, height: 64, order: bgr, mean: [0, 0, 0], std: [1, 1, 1], fit: stretch}\n\
+        head: {type: yolox}\nclasses: [person]\nkinds: {person: person}\nprecision: int8\n";
+
+    /// Reads the card `small` with `more` lines below.
+    fn read(more: &str) -> Result<Card, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("small").join(FILE);
+        std::fs::create_dir(folder.path().join("small")).unwrap();
+        std::fs::write(&path, (WHOLE.to_owned() + more).replace("HASH", &"a".repeat(64))).unwrap();
+        Card::read(&path).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_card_says_what_its_model_may_lose() {
+        assert_eq!(read("").unwrap().accuracy, None);
+        let card = read(
+            "quantised: {from: large, sha256: HASH, how: minmax, calibration: 8 frames of 1 clip}\n\
+             accuracy: {map: 0.5, ap50: 0.75, how: on 8 pictures, baseline: large, loss_max: 0.02}\n",
+        );
+        let card = card.unwrap();
+        let accuracy = card.accuracy.unwrap();
+        assert_eq!((accuracy.map, accuracy.ap50, accuracy.loss_max), (Some(0.5), Some(0.75), Some(0.02)));
+        assert_eq!((accuracy.baseline.as_deref(), card.quantised.unwrap().from.as_str()), (Some("large"), "large"));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_its_place() {
+        let cases = [
+            ("accuracy: {map: 50.5, how: x}", "accuracy: map: 50.5, expected 0 to 1"),
+            ("accuracy: {how: x, baseline: large, loss_max: -0.01}", "accuracy: loss_max: -0.01, expected 0 to 1"),
+            ("accuracy: {how: x, loss_max: 0.01}", "loss_max without baseline"),
+            ("accuracy: {how: x, baseline: small}", "`small` is this card"),
+            ("accuracy: {map: 0.5}", "how"),
+            ("quantised: {from: large, sha256: 12, how: x, calibration: x}", "quantised: sha256: `12`"),
+        ];
+        for (more, words) in cases {
+            let told = read(more).unwrap_err();
+            assert!(told.contains(words) && told.contains(FILE), "`{words}` is not in: {told}");
+        }
+    }
+}

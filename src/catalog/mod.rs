@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::hash::sha256_hex;
 use crate::base::model::Model;
-pub use card::Card;
+pub use card::{Accuracy, Card, LOSS_MAX, Quantised};
 pub use pull::{Pulled, pull};
 
 /// Names the file, the place and what was expected.

@@ -1,19 +1,15 @@
 //! `oriel detect`: a model over still images.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 
+use super::stills::{Detector, images, input_size};
 use super::{BadInput, Failure, Outcome};
-use crate::base::frame::Pixels;
 use crate::catalog::Catalog;
-use crate::engine::Slab;
+use crate::config::InputSize;
 use crate::evidence::still;
-use crate::heads::{DecodeSpec, Decoder, Found};
-use crate::infer::{Backend, Provider, RuntimeSpec, SessionSpec, find_library, load_library};
-use crate::preprocess::Filler;
-use crate::service::plan::open_session;
-use crate::system;
+use crate::heads::{DecodeSpec, Found};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -38,6 +34,9 @@ pub struct Args {
     /// Every class of an anchor that passes, not its best only
     #[arg(long)]
     all_classes: bool,
+    /// Input of a model with free sides: `card` as other programs run it, `auto` cut to the shape of each picture
+    #[arg(long, default_value = "card", value_parser = input_size)]
+    input: InputSize,
     /// Folder with model cards; may be given again
     #[arg(long, value_name = "DIR")]
     models: Vec<PathBuf>,
@@ -47,10 +46,7 @@ pub fn run(args: Args) -> Outcome {
     let folders = if args.models.is_empty() { vec![Catalog::default_folder()] } else { args.models.clone() };
     let model = Catalog::new(folders).load(&args.model).bad_input()?;
     let files = images(&args.path).bad_input()?;
-    load_library(&find_library(&RuntimeSpec::default()).map_err(anyhow::Error::from)?).map_err(anyhow::Error::from)?;
-    // The card's own size: what other tools are compared with.
-    let session = SessionSpec { threads: system::cores(), max_batch: 1, provider: Provider::Cpu };
-    let mut backend = open_session(&model, model.input, session).bad_input()?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let spec = DecodeSpec {
         score_min: args.score,
         nms_iou: args.nms,
@@ -58,29 +54,22 @@ pub fn run(args: Args) -> Outcome {
         all_classes: args.all_classes,
         wanted: vec![],
     };
-    let mut decoder = Decoder::new(&model, model.input, spec);
-    let mut filler = Filler::new(model.input);
-    let mut slab = Slab::new(model.input, 1);
-    let mut found: Vec<Found> = Vec::new();
+    let mut detector = Detector::open(&model, threads, spec, args.input)?;
     let mut answers = Vec::new();
     for file in &files {
         let picture = still::load(file).bad_input()?;
-        let fit = slab.fill(0, &mut filler, &picture.picture());
-        let run = backend.run(slab.first(1), 1, &mut |_, outputs| {
-            decoder.decode(outputs, &fit, &mut found);
-        });
-        run.map_err(anyhow::Error::from)?;
+        let (found, _) = detector.look(&picture)?;
         let label = |found: &Found| model.classes[found.class as usize].label.as_str();
         if args.json.is_none() {
             println!("{}  {} x {}", file.display(), picture.width, picture.height);
-            for found in &found {
-                let r = found.rect.clipped();
+            for found in found {
+                let r = found.rect;
                 let label = label(found);
                 println!("  {label:<14} {:.3}  {:.3} {:.3} {:.3} {:.3}", found.score, r.left, r.top, r.right, r.bottom);
             }
         }
         let detections = found.iter().map(|found| {
-            let r = found.rect.clipped();
+            let r = found.rect;
             serde_json::json!({
                 "label": label(found),
                 "class_id": found.class,
@@ -102,31 +91,4 @@ pub fn run(args: Args) -> Outcome {
             .map_err(Failure::Input)?;
     }
     Ok(())
-}
-
-/// Files as they are; a folder stands for its images, by name.
-fn images(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            let entries = path.read_dir().with_context(|| format!("{}: cannot be read", path.display()))?;
-            let mut inside: Vec<_> =
-                entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_image(path)).collect();
-            inside.sort();
-            if inside.is_empty() {
-                return Err(anyhow!("{}: holds no .jpg, .jpeg or .png", path.display()));
-            }
-            files.extend(inside);
-        } else if path.is_file() {
-            files.push(path.clone());
-        } else {
-            return Err(anyhow!("{}: no such file or folder", path.display()));
-        }
-    }
-    Ok(files)
-}
-
-fn is_image(path: &Path) -> bool {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    matches!(extension.as_deref(), Some("jpg" | "jpeg" | "png"))
 }

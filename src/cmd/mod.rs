@@ -6,11 +6,14 @@ pub mod clips;
 pub mod demo;
 pub mod detect;
 pub mod events;
+mod labels;
 pub mod models;
 pub mod replay;
 pub mod run;
 pub mod schema;
+mod score;
 pub mod simulate;
+mod stills;
 pub mod track;
 pub mod watch;
 

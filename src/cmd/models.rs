@@ -1,4 +1,4 @@
-//! `oriel models`: the cards, whether their files are here and right, and how to get them.
+//! `oriel models`: the cards, whether their files are here and right, how to get them, how well they see.
 
 use std::path::PathBuf;
 
@@ -24,12 +24,15 @@ enum Verb {
     Verify,
     /// Gets a card's file: from $ORIEL_MODELS if it lies there with the right hash, else from its pinned address
     Pull { name: String },
+    /// Average precision on labelled pictures; exit code 1 if a quantised model loses more than its card allows
+    Score(super::score::Args),
 }
 
 pub fn run(args: Args) -> Outcome {
     let folders = if args.models.is_empty() { vec![Catalog::default_folder()] } else { args.models };
     let catalog = Catalog::new(folders);
     match args.verb {
+        Verb::Score(args) => super::score::run(args, &catalog),
         Verb::Pull { name } => {
             let card = catalog.card(&name).bad_input()?;
             let pulled = catalog.pull(&card).map_err(|error| Failure::Running(error.into()))?;

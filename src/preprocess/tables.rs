@@ -1,9 +1,9 @@
 //! What depends on the size and layout of a picture and not on its bytes, made once.
 
-use super::plain::{Tap, tap};
-use super::{Instructions, Place, place};
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
+use super::plain::{Tap, tap};
+use super::{Instructions, Place, place};
 use crate::base::frame::{Picture, Planes};
 use crate::base::model::{Fit, InputSpec};
 

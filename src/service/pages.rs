@@ -174,15 +174,16 @@ impl Figures {
         });
         // A disabled camera is neither up nor down.
         let enabled = self.cameras.iter().zip(&standings).filter(|(_, (status, _))| *status != CameraStatus::Disabled);
-        let up = enabled
-            .map(|(id, (status, _))| ([("camera", id.as_str())], f64::from(u8::from(status.sees()))));
+        let up = enabled.map(|(id, (status, _))| ([("camera", id.as_str())], f64::from(u8::from(status.sees()))));
         let meters = self.engine.meters();
         let turns: Vec<(String, f64)> =
             meters.turns.iter().enumerate().map(|(i, n)| ((i + 1).to_string(), *n as f64)).collect();
         let turns = turns.iter().filter(|(_, n)| *n > 0.0).map(|(pictures, n)| ([("pictures", pictures.as_str())], *n));
-        let ages = self.cameras.iter().zip(self.engine.ages()).map(|(id, age)| {
-            ([("camera", id.as_str())], age.unwrap_or_default().as_secs_f64())
-        });
+        let ages = self
+            .cameras
+            .iter()
+            .zip(self.engine.ages())
+            .map(|(id, age)| ([("camera", id.as_str())], age.unwrap_or_default().as_secs_f64()));
         let stages = Stage::ALL.iter().zip(&meters.stages).map(|(stage, reading)| ([("stage", stage.word())], reading));
         let one = |counter: &std::sync::atomic::AtomicU64| [([], counter.load(Relaxed) as f64)];
         let (desk, ledger) = (&self.desk, &self.ledger);
@@ -195,12 +196,21 @@ impl Figures {
         out.counter("oriel_frames_dropped_total", "Decoded frames that no model looked at, by reason.", dropped);
         out.counter("oriel_refused_rows_total", "Rows of model output that are no numbers.", each(|t| t.refused_rows));
         out.counter("oriel_turns_total", "Runs of a model, by the pictures each carried.", turns);
-        out.gauge("oriel_batch_mean_pictures", "Pictures of a run, on the mean since start.", [([], meters.batch_mean())]);
+        out.gauge(
+            "oriel_batch_mean_pictures",
+            "Pictures of a run, on the mean since start.",
+            [([], meters.batch_mean())],
+        );
         out.gauge("oriel_queue_age_seconds", "Age of the frame that waits for a worker, 0 for none.", ages);
         out.histogram("oriel_stage_cpu_seconds", "CPU time of a picture, by stage.", &LIMITS, stages);
         out.histogram("oriel_queue_seconds", "Decoded until a worker took it.", &LIMITS, [([], &meters.queue)]);
         out.histogram("oriel_infer_seconds", "One run of a model, whole batch.", &LIMITS, [([], &meters.infer)]);
-        out.histogram("oriel_event_seconds", "Decoded until its events were handed on.", &LIMITS, [([], &meters.event)]);
+        out.histogram(
+            "oriel_event_seconds",
+            "Decoded until its events were handed on.",
+            &LIMITS,
+            [([], &meters.event)],
+        );
         out.counter("oriel_events_committed_total", "Events written to the ledger.", one(&ledger.committed));
         out.counter("oriel_events_refused_total", "Events lost because the ledger was behind.", one(&desk.refused));
         out.counter("oriel_events_lost_total", "Events deleted before a broker took them.", one(&ledger.lost));

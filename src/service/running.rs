@@ -307,7 +307,12 @@ fn report(figures: &Figures, link: &Link, stop: &Stop) {
             } else if let Some(behind) = overload.observe(now.offered().saturating_sub(was.offered()), replaced) {
                 let reason = behind.then_some(Reason::Overload.word());
                 let status = if behind { CameraStatus::Degraded } else { CameraStatus::Online };
-                tracing::warn!(camera, status = status.word(), "the box {} up", if behind { "cannot keep" } else { "keeps" });
+                tracing::warn!(
+                    camera,
+                    status = status.word(),
+                    "the box {} up",
+                    if behind { "cannot keep" } else { "keeps" }
+                );
                 figures.standings.set(CameraId(index as u32), (status, reason));
                 tell_status(link, camera, status, reason);
             }

@@ -15,6 +15,7 @@ use anyhow::{Context, anyhow};
 
 use self::figures::{Run, Sweep};
 use self::play::{Load, Pace, Stretch};
+use super::stills::input_size;
 use super::{BadInput, Failure, Outcome};
 use crate::catalog::Catalog;
 use crate::config::{self, Config, Inference, InputSize, Policy, Want};
@@ -65,7 +66,7 @@ pub struct Args {
     #[arg(long, default_value = "cpu", value_parser = provider)]
     provider: Provider,
     /// Input of a model with free sides: `card` as other programs would run it, `auto` cut to the shape of the picture
-    #[arg(long, default_value = "card", value_parser = input)]
+    #[arg(long, default_value = "card", value_parser = input_size)]
     input: InputSize,
     /// Analyses so many pictures a second of each camera
     #[arg(long, value_name = "FPS")]
@@ -96,14 +97,6 @@ fn policy(word: &str) -> Result<Policy, String> {
         "spread" => Ok(Policy::Spread),
         "gather" => Ok(Policy::Gather),
         _ => Err("expected auto, spread or gather".into()),
-    }
-}
-
-fn input(word: &str) -> Result<InputSize, String> {
-    match word {
-        "auto" => Ok(InputSize::Auto),
-        "card" => Ok(InputSize::Card),
-        _ => Err("expected card or auto".into()),
     }
 }
 

@@ -45,7 +45,11 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     ("console", &["base", "ledger"], &["axum", "serde_json", "thiserror", "tokio", "tracing"]),
     ("system", &[], &["rustix"]),
     // 3 engine: threads and queues
-    ("engine", &["base", "preprocess", "heads", "track", "rules", "infer"], &["ndarray", "thiserror", "tracing"]),
+    (
+        "engine",
+        &["base", "preprocess", "heads", "motion", "track", "rules", "infer"],
+        &["ndarray", "thiserror", "tracing"],
+    ),
     // 4 wiring
     ("config", ALL, &["schemars", "serde", "serde_json", "serde_saphyr", "thiserror", "tracing"]),
     ("service", ALL, &["anyhow", "serde", "serde_json", "thiserror", "tokio", "tracing", "tracing_subscriber"]),

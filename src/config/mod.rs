@@ -16,6 +16,7 @@ use crate::base::model::Model;
 use crate::base::secret::Secret;
 use crate::infer::{Provider, RuntimeSpec};
 use crate::media::SourceSpec;
+use crate::motion::MotionSpec;
 use crate::rules::NamedRule;
 
 pub use places::Problem;
@@ -179,6 +180,10 @@ pub struct Camera {
     pub model: Option<Model>,
     /// Least time between two analysed pictures; zero analyses all of them.
     pub detect_every: Duration,
+    /// None analyses still pictures too.
+    pub motion: Option<MotionSpec>,
+    /// Key pictures alone are decoded so long after the last motion; None decodes all.
+    pub idle_after: Option<Duration>,
     /// Kinds that are tracked, never empty where there is a model.
     pub kinds: Vec<Kind>,
     /// Detections below are ignored by the tracker's first pass, 0..1.

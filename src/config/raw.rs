@@ -221,6 +221,10 @@ keys! {
         model: String;
         /// How often its pictures are analysed.
         detect: Detect;
+        /// Still pictures are not analysed; without it all are. Gate cameras only.
+        motion: Motion;
+        /// Key pictures alone are decoded while nothing moves; without it all are. Needs `motion`.
+        idle: Idle;
         /// Kinds that are tracked; without it person, two_wheeler, car, truck_bus and animal, as far as the model sees them.
         kinds: Vec<At<Kind>>;
         /// Detections below start no track.
@@ -330,6 +334,34 @@ keys! {
         fps: f64, in 0.1 to 120;
         /// Pictures that no other refers to are not decoded. Spares a fifth of the decoding where the stream has B-frames.
         skip_non_reference: bool, default false;
+    }
+}
+
+keys! {
+    /// What counts as something moving.
+    Motion {
+        /// false keeps the keys in the file and analyses every picture.
+        enabled: bool, default true;
+        /// Grey levels above its own learned noise from which a spot counts as moving.
+        threshold: u64, in 1 to 255, default 8u64;
+        /// Share of the picture (without masks) that has to move.
+        area_min: f64, in 0 to 1, default 0.0001;
+        /// Seconds for which pictures are analysed after the last motion.
+        hold_s: f64, in 0 to 600, default 3.0;
+        /// A still picture is analysed at least this often, seconds: so what is parked or stands is not forgotten.
+        max_still_s: f64, in 1 to 3600, default 10.0;
+        /// Areas by id in which nothing counts as moving: a clock in the picture, a tree, the road behind the fence.
+        masks: NamedMap<Spots>;
+    }
+}
+
+keys! {
+    /// How little is decoded while nothing goes on.
+    Idle {
+        /// Seconds after the last motion from which key pictures alone are decoded; the next motion is seen at the next key
+        /// picture, so as late as the camera's key picture interval.
+        #[schemars(required)]
+        after_s: f64, in 1 to 86400;
     }
 }
 

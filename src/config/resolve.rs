@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::places::{At, NamedMap, Node, Place, Problem, Problems, Read, check_id, nearest, quoted};
@@ -14,8 +15,10 @@ use crate::base::event::Direction;
 use crate::base::geometry::{Anchor, Line, Point, Polygon};
 use crate::base::model::Model;
 use crate::base::secret::Secret;
+use crate::base::throttle::Throttle;
 use crate::infer::RuntimeSpec;
 use crate::media::{Origin, SourceSpec};
+use crate::motion::MotionSpec;
 use crate::rules::line::CrossingSpec;
 use crate::rules::zone::{IntrusionSpec, LoiteringSpec};
 use crate::rules::{NamedRule, RuleSpec};
@@ -385,6 +388,11 @@ impl Desk<'_> {
         if let (Some(facade), Some(CameraKind::Gate)) = (&raw.facade, kind) {
             self.tell(&facade.place, "only a camera of kind facade has a facade");
         }
+        let idle_after = self.idle_after(raw);
+        let motion = raw.motion.as_ref().map(|at| self.motion(at, kind, idle_after));
+        if let (Some(source), Some(_)) = (&mut source, idle_after) {
+            source.throttle = Some(Arc::new(Throttle::default()));
+        }
         let model = raw.model.as_ref().filter(|_| serving).and_then(|name| self.model(name, folders));
         let seen: Option<Vec<Kind>> = model.as_ref().map(kinds_of);
         let kinds = self.kinds(raw.kinds.as_ref(), seen.as_deref(), &raw.model);
@@ -410,12 +418,41 @@ impl Desk<'_> {
             model,
             kinds,
             score_min: raw.score_min() as f32,
+            motion: motion.filter(|_| raw.motion.as_ref().is_some_and(|motion| motion.value.enabled())),
+            idle_after,
             detect_every: detect.and_then(|d| d.fps.as_ref()).map_or(Duration::ZERO, |at| interval(at.value)),
             lines,
             zones,
             rules,
             snapshots: raw.snapshots(),
         })
+    }
+
+    fn motion(&self, at: &At<raw::Motion>, kind: Option<CameraKind>, idle: Option<Duration>) -> MotionSpec {
+        if kind == Some(CameraKind::Facade) {
+            self.tell(&at.place, "only a gate camera has a motion gate: what falls is too small and too fast for it");
+        }
+        let raw = &at.value;
+        let seconds = |s: f64| Duration::try_from_secs_f64(s).unwrap_or_default();
+        let masks = raw.masks.as_ref().map(|masks| masks.value.0.as_slice()).unwrap_or_default();
+        MotionSpec {
+            masks: masks.iter().filter_map(|(id, spots)| Some((id.clone(), self.polygon(spots)?))).collect(),
+            threshold: raw.threshold().min(255) as u8,
+            area_min: raw.area_min() as f32,
+            hold: seconds(raw.hold_s()),
+            max_still: seconds(raw.max_still_s()),
+            // Key pictures of cameras with smart codecs are up to 20 s apart.
+            gap: if idle.is_some() { Duration::from_secs(30) } else { MotionSpec::default().gap },
+        }
+    }
+
+    fn idle_after(&self, raw: &raw::Camera) -> Option<Duration> {
+        let idle = raw.idle.as_ref()?;
+        if !raw.motion.as_ref().is_some_and(|motion| motion.value.enabled()) {
+            self.tell(&idle.place, "needs `motion`: without it nobody knows when nothing moves");
+        }
+        let after = self.needed(&idle.value.after_s, "after_s", &idle.place, "seconds without motion, such as 60")?;
+        Duration::try_from_secs_f64(after.value).ok()
     }
 
     fn model(&self, name: &At<String>, folders: &[PathBuf]) -> Option<Model> {

@@ -1,28 +1,48 @@
 //! Which pictures of a camera are worth the model's time: those that are due at its detection rate and in which something
 //! moves. Stands before the places; runs on the stream's own thread.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::tally::Drop;
 use crate::base::frame::Frame;
+use crate::base::throttle::Throttle;
 use crate::base::time::Pts;
+use crate::motion::{MotionGate, MotionSpec, Verdict};
 
 /// What a camera lets through.
 #[derive(Debug, Clone, Default)]
 pub struct GateSpec {
     /// Least time between two analysed pictures; zero analyses all of them.
     pub every: Duration,
+    /// Still pictures are not analysed. None analyses them; a facade camera has none: what falls is too small for it.
+    pub motion: Option<MotionSpec>,
+    /// Needs `motion`.
+    pub idle: Option<IdleSpec>,
+}
+
+/// When key pictures are enough.
+#[derive(Debug, Clone)]
+pub struct IdleSpec {
+    /// So long after the last motion.
+    pub after: Duration,
+    /// The stream's, which then decodes nothing else.
+    pub throttle: Arc<Throttle>,
 }
 
 pub(super) struct Gate {
     spec: GateSpec,
     session: u32,
     due: Pts,
+    motion: Option<MotionGate>,
+    /// Last picture in which something went on.
+    active: Pts,
 }
 
 impl Gate {
     pub fn new(spec: GateSpec) -> Gate {
-        Gate { spec, session: 0, due: Pts(0) }
+        let motion = spec.motion.clone().map(MotionGate::new);
+        Gate { spec, session: 0, due: Pts(0), motion, active: Pts(0) }
     }
 
     /// Why the frame is not analysed, or None if it is.
@@ -30,8 +50,22 @@ impl Gate {
         if self.session != frame.session {
             self.session = frame.session;
             self.due = Pts(0);
+            self.active = frame.pts;
+            if let Some(motion) = &mut self.motion {
+                motion.reset();
+            }
         }
-        (!self.is_due(frame.pts)).then_some(Drop::NotDue)
+        if !self.is_due(frame.pts) {
+            return Some(Drop::NotDue);
+        }
+        let verdict = self.motion.as_mut()?.observe(&frame.pixels.picture(), frame.pts);
+        if !matches!(verdict, Verdict::Still | Verdict::Refresh) {
+            self.active = frame.pts;
+        }
+        if let Some(idle) = &self.spec.idle {
+            idle.throttle.set_keyframes_only(frame.pts.since(self.active) > idle.after);
+        }
+        (!verdict.passes()).then_some(Drop::Still)
     }
 
     /// Keeps the mean rate: the next picture is due one interval after this one was, not after it came, so that 10 of 25
@@ -53,10 +87,14 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
+    use crate::base::frame::{CameraId, Colour, OwnedPicture, OwnedPlanes};
+    use crate::base::time::{Captured, TimeSource, Timestamp};
 
     fn due(every: Duration, pts_ms: impl Iterator<Item = u64>) -> Vec<u64> {
-        let mut gate = Gate::new(GateSpec { every });
+        let mut gate = Gate::new(GateSpec { every, ..GateSpec::default() });
         pts_ms.filter(|ms| gate.is_due(Pts(ms * 1_000_000))).collect()
     }
 
@@ -66,6 +104,47 @@ mod tests {
         assert_eq!(ten, [0, 120, 200, 320, 400, 520, 600, 720, 800, 920]);
         assert_eq!(due(Duration::from_millis(200), (0..250).map(|i| i * 40)).len(), 50);
         assert_eq!(due(Duration::ZERO, 0..100).len(), 100);
+    }
+
+    /// A grey picture, with a white block where `x` is.
+    fn frame(session: u32, ms: u64, x: Option<usize>) -> Frame {
+        let (width, height) = (320, 180);
+        let mut bytes = vec![90u8; width * height * 3 / 2];
+        for (y, x) in (60..120).flat_map(|y| x.map(|x| (y, x))) {
+            bytes[y * width + x..][..30].fill(220);
+        }
+        Frame {
+            camera: CameraId(0),
+            session,
+            pts: Pts(ms * 1_000_000),
+            captured: Captured { at: Timestamp::UNIX_EPOCH, source: TimeSource::File, clock_offset_ms: None },
+            decoded: Instant::now(),
+            decode_cpu: Duration::ZERO,
+            pixels: Arc::new(OwnedPicture {
+                width,
+                height,
+                colour: Colour::default(),
+                bytes: OwnedPlanes::I420(bytes),
+            }),
+        }
+    }
+
+    #[test]
+    fn still_pictures_stop_here_and_idleness_reaches_the_stream() {
+        let throttle = Arc::new(Throttle::default());
+        let idle = IdleSpec { after: Duration::from_secs(8), throttle: Arc::clone(&throttle) };
+        let motion = MotionSpec { hold: Duration::from_secs(1), gap: Duration::from_secs(30), ..MotionSpec::default() };
+        let mut gate = Gate::new(GateSpec { every: Duration::ZERO, motion: Some(motion), idle: Some(idle) });
+        let stopped = (0..250).filter(|i| gate.stops(&frame(1, i * 40, None)) == Some(Drop::Still)).count();
+        assert!(stopped > 150, "{stopped} of 250 still pictures stop");
+        assert!(!throttle.keyframes_only(), "learning counts as something going on");
+        for seconds in 10..16 {
+            gate.stops(&frame(1, seconds * 1000, None));
+        }
+        assert!(throttle.keyframes_only());
+        assert_eq!(gate.stops(&frame(1, 17_000, Some(100))), None, "a mover goes through");
+        assert!(!throttle.keyframes_only());
+        assert_eq!(gate.stops(&frame(2, 0, None)), None, "a new session is learned anew");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! One place per camera between its decoder and the batch loop. Live: the newest frame wins and the older one is counted.
-//! Clips: the decoder waits until the place is free, so that no frame is lost.
+//! Clips: the decoder waits until its frame is taken, so that none is lost.
 //!
 //! Cameras of one model are a lane. Lanes share the workers by weight, in work time: each has a virtual clock that runs
 //! the slower the heavier the lane is, and the lane that is furthest behind is served next (start-time fair queueing, Goyal,
@@ -119,21 +119,22 @@ impl Newest {
         }
     }
 
-    /// Waits until the camera's place is free, then puts the frame there. Returns false if the loop has ended.
+    /// Puts the frame in its camera's place and waits until it has been taken. (Waiting before, for the place to be free,
+    /// would hold one picture more of each camera: 3 MB at 1080p.) Returns false if the loop has ended.
     pub fn put_waiting(&self, frame: Frame) -> bool {
         let CameraId(camera) = frame.camera;
         let camera = camera as usize;
         let mut state = self.lock();
-        while state.places[camera].waiting.is_some() && !state.closed {
-            state = self.room[camera].wait(state).expect("nobody panics while holding the places");
-        }
         if state.closed {
             self.tallies[camera].dropped(Drop::Late);
             return false;
         }
-        state.put(camera, frame);
-        drop(state);
+        let displaced = state.put(camera, frame);
+        debug_assert!(displaced.is_none(), "a clip has one thread, which waited for the frame before");
         self.fresh.notify_one();
+        while state.places[camera].waiting.is_some() && !state.closed {
+            state = self.room[camera].wait(state).expect("nobody panics while holding the places");
+        }
         true
     }
 

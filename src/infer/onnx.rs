@@ -213,8 +213,10 @@ pub fn find_library(spec: &RuntimeSpec) -> Result<PathBuf, InferError> {
 /// Of the loaded library, for reports; None before `load_library`.
 pub fn library_version() -> Option<String> {
     ENVIRONMENT.get()?;
-    let branch = ort::info().split(['=', ',', ' ']).find_map(|word| word.strip_prefix("rel-"));
-    Some(branch.unwrap_or("unknown").to_owned())
+    // The library's release builds carry no version here, but the commit that they were built from.
+    let field = |name| ort::info().split([',', ' ']).find_map(|word: &str| word.strip_prefix(name));
+    let release = field("git-branch=rel-").map(str::to_owned);
+    release.or_else(|| Some(format!("commit {}", field("git-commit-id=")?))).or_else(|| Some("unknown".into()))
 }
 
 /// Loads the library once per process; later calls are answered from the first one.

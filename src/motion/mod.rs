@@ -19,8 +19,6 @@ use crate::base::time::Pts;
 
 /// Brightness is counted in 128ths of a grey level: 255 of them still fit 16 bits, and slow changes are not lost.
 const LEVEL: i16 = 128;
-/// A longer pause between two pictures, and the memory is of another time.
-const GAP: Duration = Duration::from_secs(2);
 /// How long a new memory is learned.
 const LEARN: Duration = Duration::from_secs(3);
 /// How long it is learned anew after a change of light.
@@ -44,6 +42,9 @@ pub struct MotionSpec {
     pub hold: Duration,
     /// A still picture is let through at least this often, so that what is parked or stands still is looked at too.
     pub max_still: Duration,
+    /// A longer pause between two pictures, and the memory is of another time. More than the time between key pictures
+    /// where these alone are decoded.
+    pub gap: Duration,
 }
 
 impl Default for MotionSpec {
@@ -54,6 +55,7 @@ impl Default for MotionSpec {
             area_min: 0.0001,
             hold: Duration::from_secs(3),
             max_still: Duration::from_secs(10),
+            gap: Duration::from_secs(2),
         }
     }
 }
@@ -140,7 +142,7 @@ impl MotionGate {
         let field = self.field.insert(known.unwrap_or_else(|| Field::new(grid, &self.spec.masks)));
         field.take(picture);
         self.activity = 0.0;
-        let Some(passed) = passed.filter(|passed| *passed <= GAP) else {
+        let Some(passed) = passed.filter(|passed| *passed <= self.spec.gap) else {
             field.adopt();
             (self.moved, self.lit, self.learn_until) = (None, None, after(pts, LEARN));
             return Verdict::Learning;

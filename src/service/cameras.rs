@@ -7,7 +7,9 @@ use super::plan::{Plan, open_session, plan};
 use crate::base::detection::Kind;
 use crate::base::model::{InputSpec, Model};
 use crate::config::{Camera, Inference, InputSize};
-use crate::engine::{Batch, CameraSpec, Engine, EngineSpec, GateSpec, JudgeSpec, Lane, LaneTerms, Listener, OpenLane};
+use crate::engine::{
+    Batch, CameraSpec, Engine, EngineSpec, GateSpec, IdleSpec, JudgeSpec, Lane, LaneTerms, Listener, OpenLane,
+};
 use crate::heads::{DecodeSpec, Decoder};
 use crate::infer::{SessionSpec, find_library, load_library};
 use crate::rules;
@@ -165,5 +167,7 @@ impl<'a> Loop<'a> {
 }
 
 fn gate_of(camera: &Camera) -> GateSpec {
-    GateSpec { every: camera.detect_every }
+    let throttle = camera.source.throttle.clone();
+    let idle = camera.idle_after.zip(throttle).map(|(after, throttle)| IdleSpec { after, throttle });
+    GateSpec { every: camera.detect_every, motion: camera.motion.clone(), idle }
 }

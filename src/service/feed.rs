@@ -1,7 +1,7 @@
 //! From a source's pictures to the engine's frames: the one place where they meet.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::base::frame::{CameraId, Frame};
@@ -15,11 +15,13 @@ pub struct Feed {
     camera: CameraId,
     /// CPU nanoseconds of the stream's thread when it last left here.
     left_ns: AtomicU64,
+    /// Session of that picture: another one has another thread, with a past of its own.
+    session: AtomicU32,
 }
 
 impl Feed {
     pub fn new(engine: Arc<Engine>, camera: CameraId) -> Feed {
-        Feed { engine, camera, left_ns: AtomicU64::new(0) }
+        Feed { engine, camera, left_ns: AtomicU64::new(0), session: AtomicU32::new(0) }
     }
 
     /// A camera's picture: the newest wins.
@@ -37,8 +39,9 @@ impl Feed {
     }
 
     fn frame(&self, session: u32, shot: Shot) -> Frame {
-        // A new session has a new thread, whose time starts at nothing: its first picture may count as free.
+        let known = self.session.swap(session, Relaxed) == session;
         let spent = (thread_cpu().as_nanos() as u64).saturating_sub(self.left_ns.load(Relaxed));
+        let spent = if known { spent } else { 0 };
         Frame {
             camera: self.camera,
             session,

@@ -218,7 +218,8 @@ fn all_on(example: &str) -> String {
 }
 
 fn tree(text: &str) -> Json {
-    serde_saphyr::from_str(text).unwrap()
+    let budget = serde_saphyr::budget! { max_buffered_comment_events: 100_000 };
+    serde_saphyr::from_str_with_options(text, serde_saphyr::options! { budget: budget }).unwrap()
 }
 
 #[test]

@@ -124,6 +124,8 @@ pub fn parse(text: &str, file: &str) -> Result<Node, Problem> {
         with_snippet: false,
         leading_zero_numbers_as_strings: true,
         non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::AsString,
+        // The default refuses a file with 33 lines of comment in a row, as a config with much switched off has.
+        budget: serde_saphyr::budget! { max_buffered_comment_events: 100_000 },
     };
     serde_saphyr::from_str_with_options::<Spanned<Value>>(text, options).map(Node::from).map_err(|error| {
         let line = error.location().map_or(0, |location| location.line());

@@ -54,6 +54,8 @@ pub struct Newest {
 struct State {
     places: Vec<Place>,
     lanes: Vec<Lane>,
+    /// What the clock of the lane that is served last said when its turn came: the time of the whole.
+    now: f64,
     closed: bool,
 }
 
@@ -94,7 +96,7 @@ impl Newest {
         let lane = |terms| Lane { terms, next: 0, waiting: 0, clock: 0.0, cost: 0.0, sizes: Vec::new() };
         let lanes = lanes.into_iter().map(lane).collect();
         Newest {
-            state: Mutex::new(State { places, lanes, closed: false }),
+            state: Mutex::new(State { places, lanes, now: 0.0, closed: false }),
             fresh: Condvar::new(),
             room: tallies.iter().map(|_| Condvar::new()).collect(),
             tallies,
@@ -215,14 +217,13 @@ impl Newest {
 impl State {
     fn put(&mut self, camera: usize, frame: Frame) -> Option<Frame> {
         let index = self.places[camera].lane;
-        // A lane that comes back from idleness starts with the others: time it did not use is gone.
-        let behind = self.lanes.iter().filter(|lane| lane.waiting > 0).map(|lane| lane.clock).min_by(f64::total_cmp);
         let lane = &mut self.lanes[index];
         let input = lane.input_for(&frame);
         let old = self.places[camera].waiting.replace((frame, input));
         if old.is_none() {
-            if let (0, Some(behind)) = (lane.waiting, behind) {
-                lane.clock = lane.clock.max(behind);
+            if lane.waiting == 0 {
+                // A lane that comes back from idleness starts with the others: time it did not use is gone.
+                lane.clock = lane.clock.max(self.now);
             }
             lane.waiting += 1;
         }
@@ -230,8 +231,9 @@ impl State {
     }
 
     fn collect(&mut self, index: usize, into: &mut Vec<Taken>) -> Batch {
-        let State { places, lanes, .. } = self;
+        let State { places, lanes, now, .. } = self;
         let lane = &mut lanes[index];
+        *now = lane.clock;
         let (cameras, start) = (places.len(), lane.next);
         let mut shared = None;
         for step in 0..cameras {

@@ -1,5 +1,5 @@
 //! Sixteen target columns at a time. Taps are fetched by byte shuffles out of windows of 16 source bytes, one for four
-//! columns (scales up to about 4.6), or of 32 (up to about 10).
+//! columns (up to about 4.6 source bytes a column, 4 where U and V are woven), or of 32 (up to about 10).
 
 use std::arch::x86_64::*;
 
@@ -101,8 +101,8 @@ impl Columns {
         let chroma_weight = _mm256_set1_epi16(source.weights.1);
         let targets = targets.map(<[N]>::as_mut_ptr);
         for ((start, luma), chroma) in self.starts.iter().zip(&self.luma.blocks).zip(&self.chroma.blocks) {
-            // SAFETY: the blocks' windows lie inside rows of the lengths promised by the caller (`Plane::new` made them so),
-            // and `start` + BLOCK <= `width`.
+            // SAFETY: the blocks' windows lie inside rows of the lengths promised by the caller (`Plane::new` made them
+            // so), and `start` + BLOCK <= `width`.
             unsafe {
                 let y =
                     blend(single::<WIDE_Y>(source.luma[0], luma), single::<WIDE_Y>(source.luma[1], luma), luma_weight);
@@ -139,8 +139,8 @@ impl Plane {
                 block.bases[window] = base as u32;
                 let (half, lane) = (window % 2, window / 2 * 16);
                 for (i, column) in columns.iter().enumerate() {
-                    // Pairs of U go to the lower half of the lane and pairs of V to the upper, to be parted afterwards; pairs
-                    // of a plane of its own lie where they stay.
+                    // Pairs of U go to the lower half of the lane and pairs of V to the upper, to be parted afterwards;
+                    // pairs of a plane of its own lie where they stay.
                     let places: &[usize] = if woven { &[2 * i, 2 * i + 8] } else { &[2 * i + 8 * half] };
                     for (at, place) in places.iter().enumerate() {
                         for (side, sample) in [column.low, column.high].into_iter().enumerate() {

@@ -55,7 +55,7 @@ pub fn run(args: Args, catalog: &Catalog) -> Outcome {
     let model = catalog.load(&args.name).bad_input()?;
     let rule = card.accuracy.as_ref();
     let baseline = args.baseline.as_ref().or(rule.and_then(|rule| rule.baseline.as_ref()));
-    if args.loss_max.is_some() && baseline.is_none() {
+    if args.loss_max.is_some() && baseline.is_none() && args.input == InputSize::Card {
         return Err(Failure::Input(anyhow!("--loss-max needs --baseline: the card of {} names none", card.name)));
     }
     let baseline = baseline.map(|name| catalog.load(name)).transpose().bad_input()?;

@@ -1,14 +1,23 @@
-//! The kernels of the loop, one thread: a picture into a slot, suppression inside a head, the tracker.
+//! The kernels of the loop, one thread: a picture into a slot, a head with its suppression, the motion gate, the tracker, and
+//! a worker's turn without its model.
 
 use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use ndarray::{ArrayViewD, IxDyn};
 use oriel::base::detection::{Detection, Kind};
-use oriel::base::frame::{Colour, OwnedPicture, OwnedPlanes, Pixels};
+use oriel::base::frame::{CameraId, Colour, Frame, OwnedPicture, OwnedPlanes, Pixels};
 use oriel::base::geometry::Rect;
-use oriel::base::model::{ChannelOrder, FitKind, InputSpec, Samples};
-use oriel::base::time::Pts;
+use oriel::base::model::{ChannelOrder, Class, Fit, FitKind, Head, InputSpec, Model, Samples};
+use oriel::base::time::{Captured, Pts, TimeSource, Timestamp};
+use oriel::engine::{Batch, Lane, LaneTerms, Meters, Newest, Tally, Worker};
+use oriel::heads::{DecodeSpec, Decoder};
+use oriel::infer::{Backend, InferError, Slots};
+use oriel::motion::{MotionGate, MotionSpec};
 use oriel::preprocess::{Filler, Instructions};
+use oriel::system::thread_cpu;
 use oriel::track::{Tracker, TrackerSpec};
 
 /// A picture into a slot, with each set of instructions that this CPU has.
@@ -64,5 +73,130 @@ fn track(c: &mut Criterion) {
     }
 }
 
-criterion_group!(kernels, fill, track);
+/// YOLOX's 3549 rows of 85 numbers with a crowd in them, suppression included.
+fn heads(c: &mut Criterion) {
+    let input = InputSpec {
+        width: 416,
+        height: 416,
+        samples: Samples::F32,
+        order: ChannelOrder::Bgr,
+        mean: [0.0; 3],
+        scale: [1.0; 3],
+        fit: FitKind::Stretch,
+    };
+    let model = Model {
+        name: "bench".into(),
+        sha256: String::new(),
+        bytes: Arc::new([]),
+        input,
+        head: Head::YoloX,
+        classes: (0..80).map(|i| Class { label: format!("c{i}"), kind: None }).collect(),
+        precision: "f32".into(),
+        free: None,
+    };
+    let spec = DecodeSpec { score_min: 0.1, nms_iou: 0.6, max: 200, all_classes: false, wanted: vec![] };
+    let fit = Fit { x_per_pixel: 1.0 / 416.0, y_per_pixel: 1.0 / 416.0, x_offset: 0.0, y_offset: 0.0 };
+    for every in [100, 4] {
+        let mut output = vec![0.0f32; 3549 * 85];
+        for (i, row) in output.chunks_exact_mut(85).enumerate() {
+            row[2..4].fill(1.0);
+            row[4] = if i % every == 0 { 0.9 } else { 0.01 };
+            row[5 + i % 80] = 0.8;
+        }
+        let view = ArrayViewD::from_shape(IxDyn(&[3549, 85]), &output).expect("as many as the shape says");
+        let (mut decoder, mut found) = (Decoder::new(&model, input, spec.clone()), Vec::new());
+        c.bench_function(&format!("decode YOLOX 416, {} candidates", 3549 / every), |b| {
+            b.iter(|| decoder.decode(black_box(std::slice::from_ref(&view)), &fit, &mut found));
+        });
+    }
+}
+
+/// A worker's whole turn but the model: take four frames, fit them, decode, give.
+fn turn(c: &mut Criterion) {
+    struct Nothing(InputSpec);
+    impl Backend for Nothing {
+        fn input(&self) -> InputSpec {
+            self.0
+        }
+
+        fn max_batch(&self) -> usize {
+            4
+        }
+
+        fn run(
+            &mut self,
+            _: Slots<'_>,
+            n: usize,
+            give: &mut dyn FnMut(usize, &[ArrayViewD<'_, f32>]),
+        ) -> Result<(), InferError> {
+            (0..n).for_each(|i| give(i, &[]));
+            Ok(())
+        }
+    }
+    let input = InputSpec {
+        width: 416,
+        height: 256,
+        samples: Samples::F32,
+        order: ChannelOrder::Bgr,
+        mean: [0.0; 3],
+        scale: [1.0; 3],
+        fit: FitKind::LetterboxTopLeft { pad: 114.0 },
+    };
+    let model = Model {
+        name: "bench".into(),
+        sha256: String::new(),
+        bytes: Arc::new([]),
+        input,
+        head: Head::YoloX,
+        classes: Arc::new([Class { label: "c".into(), kind: None }]),
+        precision: "f32".into(),
+        free: None,
+    };
+    let spec = DecodeSpec { score_min: 0.1, nms_iou: 0.6, max: 200, all_classes: false, wanted: vec![] };
+    let open = move |_: usize, input: InputSpec| {
+        Ok(Lane { backend: Box::new(Nothing(input)), decoder: Decoder::new(&model, input, spec.clone()) })
+    };
+    let known = [Batch { lane: 0, input }];
+    let worker = Worker::new(Arc::new(open), &known, 4, Arc::new(Meters::default()), thread_cpu);
+    let mut worker = worker.expect("nothing opens");
+    let terms = LaneTerms { input, free: None, weight: 1.0, max_batch: 4, max_wait: Duration::ZERO };
+    let newest = Newest::new([terms], (0..4).map(|_| (Some(0), Arc::new(Tally::default()))));
+    let pixels = Arc::new(OwnedPicture {
+        width: 1920,
+        height: 1080,
+        colour: Colour::default(),
+        bytes: OwnedPlanes::I420(vec![100; 1920 * 1080 * 3 / 2]),
+    });
+    c.bench_function("turn of four 1080p frames, no model", |b| {
+        b.iter(|| {
+            for camera in 0..4 {
+                newest.put(Frame {
+                    camera: CameraId(camera),
+                    session: 1,
+                    pts: Pts(0),
+                    captured: Captured { at: Timestamp::UNIX_EPOCH, source: TimeSource::File, clock_offset_ms: None },
+                    decoded: Instant::now(),
+                    decode_cpu: Duration::ZERO,
+                    pixels: pixels.clone(),
+                });
+            }
+            worker.turn(&newest, |_, _, _| {})
+        });
+    });
+}
+
+fn still(c: &mut Criterion) {
+    let bytes = (0..1920 * 1080 * 3 / 2).map(|i| (i * 31 % 251) as u8).collect();
+    let picture =
+        OwnedPicture { width: 1920, height: 1080, colour: Colour::default(), bytes: OwnedPlanes::I420(bytes) };
+    let (mut gate, mut ms) = (MotionGate::new(MotionSpec::default()), 0);
+    c.bench_function("motion gate 1920x1080", |b| {
+        b.iter(|| {
+            ms += 40;
+            gate.observe(black_box(&picture.picture()), Pts(ms * 1_000_000))
+        });
+    });
+}
+
+criterion_group!(kernels, fill, heads, still, track, turn);
 criterion_main!(kernels);

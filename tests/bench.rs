@@ -83,6 +83,15 @@ fn what_is_not_due_is_dropped_by_name_and_a_sweep_is_a_list() {
 }
 
 #[test]
+fn still_pictures_are_dropped_by_name() {
+    let run = figures(&["--cameras", "1", "--frames", "150", "--motion", "--policy", "spread"]);
+    let (decoded, inferred) = (number(&run, "/frames/decoded"), number(&run, "/frames/inferred"));
+    let still = run.pointer("/per_camera/0/dropped_by_reason/still").and_then(Value::as_f64).unwrap_or(0.0);
+    assert_eq!(inferred + still, decoded, "{run}");
+    assert!(inferred > 50.0, "the scene has walkers in it: {run}");
+}
+
+#[test]
 fn bad_arguments_say_what_was_expected() {
     let cases: [(&[&str], &str); 6] = [
         (&["--cameras", "0"], "expected 1 to 256"),

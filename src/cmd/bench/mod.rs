@@ -71,6 +71,9 @@ pub struct Args {
     /// Analyses so many pictures a second of each camera
     #[arg(long, value_name = "FPS")]
     detect_fps: Option<f64>,
+    /// Does not analyse pictures in which nothing moves
+    #[arg(long)]
+    motion: bool,
     /// Does not decode pictures that no other refers to
     #[arg(long)]
     skip_non_reference: bool,
@@ -189,6 +192,7 @@ fn config_of(args: &Args, cameras: usize) -> Result<Config, Failure> {
                 "linger": {"type": "zone.loitering", "zone": "middle", "seconds": 10},
             },
             "detect": detect(args),
+            "motion": {"enabled": args.motion},
         })
     };
     let all: serde_json::Map<_, _> = (0..cameras).map(|index| (format!("c{index}"), one(index))).collect();

@@ -73,10 +73,8 @@ impl Grid {
         (0..self.cells()).map(move |cell| {
             let (column, row) = ((cell % columns) as f32, (cell / columns) as f32);
             [(0.5, 0.5), (0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)].into_iter().any(|(x, y)| {
-                let point = Point::new(
-                    (column + x) * side / self.width as f32,
-                    (row + y) * 2.0 * side / self.height as f32,
-                );
+                let point =
+                    Point::new((column + x) * side / self.width as f32, (row + y) * 2.0 * side / self.height as f32);
                 masks.iter().any(|(_, polygon)| polygon.contains(point))
             })
         })

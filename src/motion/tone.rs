@@ -43,7 +43,7 @@ impl Tone {
 
     /// What `level` has become.
     pub fn of(&self, level: i16) -> i16 {
-        (level + self.change[tone_of(level)]).clamp(0, 255 * LEVEL)
+        level.saturating_add(self.change[tone_of(level)]).clamp(0, 255 * LEVEL)
     }
 
     /// Largest change of any tone, either way.

@@ -177,6 +177,7 @@ fn turn(c: &mut Criterion) {
                     captured: Captured { at: Timestamp::UNIX_EPOCH, source: TimeSource::File, clock_offset_ms: None },
                     decoded: Instant::now(),
                     decode_cpu: Duration::ZERO,
+                    rested: Duration::ZERO,
                     pixels: pixels.clone(),
                 });
             }

@@ -111,6 +111,7 @@ fn a_thousand_turns_allocate_nothing() {
         captured: Captured { at: Timestamp::UNIX_EPOCH, source: TimeSource::File, clock_offset_ms: None },
         decoded: Instant::now(),
         decode_cpu: Duration::ZERO,
+        rested: Duration::ZERO,
         pixels: pixels.clone(),
     };
     let mut tracker = Tracker::new(TrackerSpec::default());

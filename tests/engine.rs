@@ -56,6 +56,7 @@ fn frame(camera: u32, moment: u64, (width, height): (usize, usize)) -> Frame {
         captured: Captured { at: Timestamp::UNIX_EPOCH, source: TimeSource::File, clock_offset_ms: None },
         decoded: Instant::now(),
         decode_cpu: Duration::ZERO,
+        rested: Duration::ZERO,
         pixels: picture(camera, moment, width, height),
     }
 }

@@ -21,6 +21,8 @@ pub struct Frame {
     pub decoded: Instant,
     /// CPU time that the stream's thread spent on it: since the picture before was handed over.
     pub decode_cpu: Duration,
+    /// How much of the session before it was seen to be still, and not analysed for that. Grows within one session.
+    pub rested: Duration,
     pub pixels: Arc<dyn Pixels>,
 }
 

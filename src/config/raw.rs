@@ -343,7 +343,7 @@ keys! {
         /// false keeps the keys in the file and analyses every picture.
         enabled: bool, default true;
         /// Grey levels above its own learned noise from which a spot counts as moving.
-        threshold: u64, in 1 to 255, default 8u64;
+        threshold: u64, in 1 to 255, default 5u64;
         /// Share of the picture (without masks) that has to move.
         area_min: f64, in 0 to 1, default 0.0001;
         /// Seconds for which pictures are analysed after the last motion.

@@ -108,19 +108,19 @@ impl Engine {
     }
 
     /// A live frame: replaces the camera's unread one. Never waits.
-    pub fn put(&self, frame: Frame) {
-        if self.admits(&frame) {
+    pub fn put(&self, mut frame: Frame) {
+        if self.admits(&mut frame) {
             self.shared.newest.put(frame);
         }
     }
 
     /// A clip's frame: waits until the loop has taken the one before. Returns false once the engine is closed.
-    pub fn put_waiting(&self, frame: Frame) -> bool {
-        !self.admits(&frame) || self.shared.newest.put_waiting(frame)
+    pub fn put_waiting(&self, mut frame: Frame) -> bool {
+        !self.admits(&mut frame) || self.shared.newest.put_waiting(frame)
     }
 
     /// Counts the frame, and why it goes no further if it does not.
-    fn admits(&self, frame: &Frame) -> bool {
+    fn admits(&self, frame: &mut Frame) -> bool {
         let camera = frame.camera.0 as usize;
         let tally = &self.shared.tallies[camera];
         tally.decoded();

@@ -37,20 +37,25 @@ pub(super) struct Gate {
     motion: Option<MotionGate>,
     /// Last picture in which something went on.
     active: Pts,
+    /// Last picture that the motion gate looked at, and what it has seen of stillness in this session.
+    looked: Pts,
+    rested: Duration,
 }
 
 impl Gate {
     pub fn new(spec: GateSpec) -> Gate {
         let motion = spec.motion.clone().map(MotionGate::new);
-        Gate { spec, session: 0, due: Pts(0), motion, active: Pts(0) }
+        Gate { spec, session: 0, due: Pts(0), motion, active: Pts(0), looked: Pts(0), rested: Duration::ZERO }
     }
 
-    /// Why the frame is not analysed, or None if it is.
-    pub fn stops(&mut self, frame: &Frame) -> Option<Drop> {
+    /// Why the frame is not analysed, or None if it is. Tells the frame how much of its session was still.
+    pub fn stops(&mut self, frame: &mut Frame) -> Option<Drop> {
         if self.session != frame.session {
             self.session = frame.session;
             self.due = Pts(0);
             self.active = frame.pts;
+            self.looked = frame.pts;
+            self.rested = Duration::ZERO;
             if let Some(motion) = &mut self.motion {
                 motion.reset();
             }
@@ -59,9 +64,13 @@ impl Gate {
             return Some(Drop::NotDue);
         }
         let verdict = self.motion.as_mut()?.observe(&frame.pixels.picture(), frame.pts);
-        if !matches!(verdict, Verdict::Still | Verdict::Refresh) {
+        if matches!(verdict, Verdict::Still | Verdict::Refresh) {
+            self.rested += frame.pts.since(self.looked);
+        } else {
             self.active = frame.pts;
         }
+        self.looked = frame.pts;
+        frame.rested = self.rested;
         if let Some(idle) = &self.spec.idle {
             idle.throttle.set_keyframes_only(frame.pts.since(self.active) > idle.after);
         }
@@ -120,6 +129,7 @@ mod tests {
             captured: Captured { at: Timestamp::UNIX_EPOCH, source: TimeSource::File, clock_offset_ms: None },
             decoded: Instant::now(),
             decode_cpu: Duration::ZERO,
+            rested: Duration::ZERO,
             pixels: Arc::new(OwnedPicture {
                 width,
                 height,
@@ -135,16 +145,18 @@ mod tests {
         let idle = IdleSpec { after: Duration::from_secs(8), throttle: Arc::clone(&throttle) };
         let motion = MotionSpec { hold: Duration::from_secs(1), gap: Duration::from_secs(30), ..MotionSpec::default() };
         let mut gate = Gate::new(GateSpec { every: Duration::ZERO, motion: Some(motion), idle: Some(idle) });
-        let stopped = (0..250).filter(|i| gate.stops(&frame(1, i * 40, None)) == Some(Drop::Still)).count();
+        let stopped = (0..250).filter(|i| gate.stops(&mut frame(1, i * 40, None)) == Some(Drop::Still)).count();
         assert!(stopped > 150, "{stopped} of 250 still pictures stop");
         assert!(!throttle.keyframes_only(), "learning counts as something going on");
         for seconds in 10..16 {
-            gate.stops(&frame(1, seconds * 1000, None));
+            gate.stops(&mut frame(1, seconds * 1000, None));
         }
         assert!(throttle.keyframes_only());
-        assert_eq!(gate.stops(&frame(1, 17_000, Some(100))), None, "a mover goes through");
+        let mut mover = frame(1, 17_000, Some(100));
+        assert_eq!(gate.stops(&mut mover), None, "a mover goes through");
+        assert!(mover.rested > Duration::from_secs(9) && mover.rested < Duration::from_secs(12), "{:?}", mover.rested);
         assert!(!throttle.keyframes_only());
-        assert_eq!(gate.stops(&frame(2, 0, None)), None, "a new session is learned anew");
+        assert_eq!(gate.stops(&mut frame(2, 0, None)), None, "a new session is learned anew");
     }
 
     #[test]

@@ -88,6 +88,8 @@ struct Judge {
     rules: Vec<Box<dyn Rule>>,
     kinds: Vec<Option<Kind>>,
     listener: Box<dyn Listener>,
+    /// Of the last judged frame.
+    rested: Duration,
     detections: Vec<Detection>,
     tracks: Vec<Track>,
     happenings: Vec<Happening>,
@@ -107,6 +109,7 @@ impl Bench {
             rules: spec.rules,
             kinds: spec.kinds,
             listener: spec.listener,
+            rested: Duration::ZERO,
             detections: Vec::with_capacity(256),
             tracks: Vec::with_capacity(256),
             happenings: Vec::with_capacity(64),
@@ -202,6 +205,8 @@ impl Judge {
                 });
             }
         }
+        self.tracker.rest(frame.rested.saturating_sub(self.rested));
+        self.rested = frame.rested;
         self.tracks.clear();
         self.tracks.extend_from_slice(self.tracker.update(frame.pts, &self.detections));
         let tracked = thread_cpu();
@@ -223,6 +228,7 @@ impl Judge {
         }
         self.listener.finished(&Finished { camera, scene, happenings: &self.happenings });
         self.tracker.reset();
+        self.rested = Duration::ZERO;
     }
 }
 

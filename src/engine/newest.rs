@@ -300,6 +300,7 @@ mod tests {
             captured: Captured { at: Timestamp::UNIX_EPOCH, source: TimeSource::File, clock_offset_ms: None },
             decoded: now.checked_sub(age).unwrap_or(now),
             decode_cpu: Duration::ZERO,
+            rested: Duration::ZERO,
             pixels: Arc::new(OwnedPicture {
                 width,
                 height,

@@ -15,7 +15,7 @@ const LASTING_MS: i16 = 200;
 const NOISE_MAX: i16 = 10 * LEVEL;
 /// Noise of a cell that was never seen: a quiet sensor after H.264.
 const NOISE_FIRST: i16 = LEVEL;
-/// Of its eight neighbours, so many have to differ too, or a cell is a speckle.
+/// Of its eight neighbours, so many have to move too, or a cell is a speckle.
 const NEIGHBOURS_MIN: usize = 1;
 /// A cell that differs for longer shows something that came to stay (a parked car, a thing taken away) and is learned
 /// quickly. In ms.
@@ -101,32 +101,38 @@ impl Field {
     pub fn compare(&mut self, threshold: i16) -> usize {
         let columns = self.grid.columns.max(1);
         let strong = threshold.saturating_mul(STRONG);
-        for row in 0..self.grid.rows {
-            let cells = row * columns..(row + 1) * columns;
-            let (differs, moves) = (&mut self.differs[cells.clone()], &mut self.moves[cells.clone()]);
-            let (now, level) = (&self.now[cells.clone()], &self.level[cells.clone()]);
-            let (noise, age) = (&self.noise[cells.clone()], &self.age[cells.clone()]);
-            let counted = &self.counted[cells];
-            let (mut differing, mut moving) = (0i16, 0i16);
-            for cell in 0..columns {
-                let stray = (now[cell] - level[cell]).abs();
-                let over = stray > threshold.saturating_add(noise[cell]);
-                let sure = stray > strong.saturating_add(noise[cell]) || (over && age[cell] >= LASTING_MS);
-                differs[cell] = if over { counted[cell] } else { 0 };
-                moves[cell] = if sure { counted[cell] } else { 0 };
-                differing -= differs[cell];
-                moving -= moves[cell];
+        let cells = self.now.iter().zip(&self.level).zip(self.noise.iter().zip(&self.age)).zip(&self.counted);
+        for ((differs, moves), (((&now, &level), (&noise, &age)), &counted)) in
+            self.differs.iter_mut().zip(&mut self.moves).zip(cells)
+        {
+            let stray = (now - level).abs();
+            let over = stray > threshold.saturating_add(noise);
+            let sure = (stray > strong.saturating_add(noise)) | (over & (age >= LASTING_MS));
+            *differs = if over { counted } else { 0 };
+            *moves = if sure { counted } else { 0 };
+        }
+        for (sums, cells) in [(&mut self.differing, &self.differs), (&mut self.moving, &self.moves)] {
+            for (sum, cells) in sums.iter_mut().zip(cells.chunks_exact(columns)) {
+                *sum = -cells.iter().sum::<i16>() as u32;
             }
-            (self.differing[row], self.moving[row]) = (differing as u32, moving as u32);
         }
         self.differing.iter().sum::<u32>() as usize
     }
 
-    /// If most of what differs is one change of brightness for all (cells that were equally bright changed equally), the
-    /// memory follows it. Returns the cells that still differ and the largest change in 1 / `LEVEL` of a grey level.
-    pub fn follow_tone(&mut self, threshold: i16) -> Option<(usize, i16)> {
+    /// How much brighter the unmasked picture is than usual, on average, in 1 / `LEVEL` of a grey level.
+    pub fn drift(&self) -> i32 {
+        let cells = self.now.iter().zip(&self.level).zip(&self.counted);
+        let sum = cells.map(|((&now, &level), &counted)| i32::from((now - level) & counted)).sum::<i32>();
+        sum / self.unmasked.max(1) as i32
+    }
+
+    /// If the picture has one change of brightness for all (cells that were equally bright changed equally), the memory
+    /// follows it. A change of more than `small` has to explain most of what differs: else it is a thing that covers most
+    /// of a tone. Returns the cells that still differ and the largest change, in 1 / `LEVEL` of a grey level.
+    pub fn follow_tone(&mut self, threshold: i16, small: i16) -> Option<(usize, i16)> {
         let before = self.differing.iter().sum::<u32>() as usize;
         self.tone.measure(&self.now, &self.level, &self.counted);
+        let change = self.tone.largest();
         let cells = self.now.iter().zip(&self.level).zip(self.noise.iter().zip(&self.counted));
         let left = cells
             .filter(|((now, level), (noise, counted))| {
@@ -134,13 +140,13 @@ impl Field {
                 **counted != 0 && (**now - self.tone.of(**level)).abs() > limit
             })
             .count();
-        if 4 * left > before {
+        if change > small && 4 * left > before {
             return None;
         }
         for level in &mut self.level {
             *level = self.tone.of(*level);
         }
-        Some((self.compare(threshold), self.tone.largest()))
+        Some((self.compare(threshold), change))
     }
 
     /// Cells that move and are no speckles.
@@ -162,15 +168,15 @@ impl Field {
         moved
     }
 
-    /// Moves the memory towards this picture: a level by at most a step (so it follows the median, which passers-by do not
-    /// move), the noise up where the picture strays further and down where it does not (so it follows the quantile
-    /// `noise_up / (noise_up + noise_down)`).
+    /// Moves the memory towards this picture: a level by at most a step, so it follows the median, which passers-by do not
+    /// move; the noise up by a large step where the picture strays further and down by a small one where it does not, so it
+    /// lies on all but the rarest strays. A cell that moves for longer hardly raises it: a walker does not hide himself.
     pub fn learn(&mut self, steps: Steps) {
         let cells = self.level.iter_mut().zip(&mut self.noise).zip(&mut self.age);
         for (((level, noise), age), (&now, &differs)) in cells.zip(self.now.iter().zip(&self.differs)) {
             let apart = now - *level;
             let step = if *age > SETTLE_MS { steps.settled } else { steps.level };
-            *level += apart.clamp(-step, step);
+            *level += apart.max(-step).min(step);
             let stray = apart.abs();
             let up = if *age >= LASTING_MS { steps.noise_up_moving } else { steps.noise_up };
             let change = if stray > *noise { up } else { -steps.noise_down };

@@ -49,6 +49,7 @@ impl Feed {
             captured: shot.captured,
             decoded: shot.decoded,
             decode_cpu: Duration::from_nanos(spent),
+            rested: Duration::ZERO,
             pixels: shot.pixels,
         }
     }

@@ -131,6 +131,16 @@ impl Tracker {
         self.show(pts)
     }
 
+    /// Before `update`: so much of the time since the last picture was seen to be still. It moves no track and ages none, so
+    /// that a parked car is one track however seldom a still picture is looked at.
+    pub fn rest(&mut self, still: Duration) {
+        let Some(now) = &mut self.now else { return };
+        now.0 += still.as_nanos() as u64;
+        for track in &mut self.tracks {
+            track.seen.0 += still.as_nanos() as u64;
+        }
+    }
+
     /// The stream was interrupted: nothing is carried over but the counter of ids.
     pub fn reset(&mut self) {
         self.tracks.clear();
@@ -400,6 +410,24 @@ mod tests {
         }
         ids.dedup();
         assert_eq!(ids, [1]);
+    }
+
+    #[test]
+    fn a_parked_car_is_one_track_however_seldom_a_still_picture_is_looked_at() {
+        let mut tracker = Tracker::new(TrackerSpec::default());
+        let still = Duration::from_millis(9960);
+        let mut seen = Vec::new();
+        for visit in 0..100u64 {
+            let now = 10_000 * visit;
+            tracker.rest(still);
+            seen.extend(tracker.update(at(now), &[person(0.5, 0.5, 0.7)]).iter().map(|t| (t.id, t.matched, t.born)));
+        }
+        seen.dedup();
+        assert_eq!(seen, [(1, true, at(0))]);
+        assert!(
+            tracker.update(at(1_000_000), &[]).is_empty(),
+            "ten seconds without a word of stillness are an absence"
+        );
     }
 
     #[test]

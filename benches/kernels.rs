@@ -93,6 +93,8 @@ fn heads(c: &mut Criterion) {
         classes: (0..80).map(|i| Class { label: format!("c{i}"), kind: None }).collect(),
         precision: "f32".into(),
         free: None,
+        suppression: oriel::base::model::Suppression::PerClass,
+        outputs: vec![],
     };
     let spec = DecodeSpec { score_min: 0.1, nms_iou: 0.6, max: 200, all_classes: false, wanted: vec![] };
     let fit = Fit { x_per_pixel: 1.0 / 416.0, y_per_pixel: 1.0 / 416.0, x_offset: 0.0, y_offset: 0.0 };
@@ -151,6 +153,8 @@ fn turn(c: &mut Criterion) {
         classes: Arc::new([Class { label: "c".into(), kind: None }]),
         precision: "f32".into(),
         free: None,
+        suppression: oriel::base::model::Suppression::PerClass,
+        outputs: vec![],
     };
     let spec = DecodeSpec { score_min: 0.1, nms_iou: 0.6, max: 200, all_classes: false, wanted: vec![] };
     let open = move |_: usize, input: InputSpec| {

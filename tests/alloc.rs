@@ -85,6 +85,8 @@ fn a_thousand_turns_allocate_nothing() {
         classes: Arc::new([Class { label: "person".into(), kind: None }]),
         precision: "f32".into(),
         free: None,
+        suppression: oriel::base::model::Suppression::PerClass,
+        outputs: vec![],
     };
     let spec = DecodeSpec { score_min: 0.1, nms_iou: 0.6, max: 100, all_classes: false, wanted: vec![] };
     let mut output = vec![0.0; ROWS * 6];

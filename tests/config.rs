@@ -41,6 +41,8 @@ fn find_model(_: &[PathBuf], name: &str) -> Result<Model, String> {
             class("car", Some(Kind::Car)),
         ]),
         precision: "f32".to_string(),
+        suppression: oriel::base::model::Suppression::PerClass,
+        outputs: vec![],
         free: None,
     })
 }

@@ -15,6 +15,10 @@ pub struct Model {
     pub bytes: Arc<[u8]>,
     pub input: InputSpec,
     pub head: Head,
+    /// Of heads whose net does not suppress by itself.
+    pub suppression: Suppression,
+    /// Names of the outputs in the order in which the head reads them; empty: as the file has them.
+    pub outputs: Vec<String>,
     /// Row = class id of the model.
     pub classes: Arc<[Class]>,
     /// `f32`, `int8`: what the card says.
@@ -26,6 +30,22 @@ pub struct Model {
 impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Model").field("name", &self.name).field("sha256", &self.sha256).finish_non_exhaustive()
+    }
+}
+
+impl Model {
+    /// Groups of classes that exclude each other, by what stands before the dot of their labels: `type.car`, `type.van`,
+    /// `colour.red` are two.
+    pub fn groups(&self) -> Vec<(&str, std::ops::Range<usize>)> {
+        let mut groups: Vec<(&str, std::ops::Range<usize>)> = Vec::new();
+        for (row, class) in self.classes.iter().enumerate() {
+            let name = class.label.split_once('.').map_or("", |(name, _)| name);
+            match groups.last_mut() {
+                Some((last, group)) if *last == name => group.end = row + 1,
+                _ => groups.push((name, row..row + 1)),
+            }
+        }
+        groups
     }
 }
 
@@ -95,7 +115,7 @@ pub enum FitKind {
     LetterboxCentre { pad: f32 },
 }
 
-/// How rows of output become boxes. Shapes without the batch dimension.
+/// How the output becomes boxes, text or a description. Shapes are those of one picture, without the batch dimension.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Head {
     /// [anchors, 5 + classes]: (x + grid) * stride, exp(w) * stride, objectness * class, already sigmoid. Strides 8, 16, 32.
@@ -105,6 +125,120 @@ pub enum Head {
     /// over 0..=reg_max; points at (column * stride, row * stride). Strides 8, 16, 32, 64.
     /// Source: RangiLyu NanoDet-Plus; Generalized Focal Loss, arXiv 2006.04388.
     NanoDetPlus { reg_max: usize },
+    /// Four of [points, classes], class scores already sigmoid, then four of [points, 4 * (reg_max + 1)], distances as in
+    /// NanoDet; points in the middle of their cells. Strides 8, 16, 32, 64. Source: PaddleDetection PicoDet, arXiv 2111.00902.
+    PicoDet { reg_max: usize },
+    /// [5 + classes, rows, columns] at stride 16: objectness, x and y (tanh, cells), width and height (sigmoid, fractions of
+    /// the input), classes; score = objectness^0.6 * class^0.4. Source: dog-qiuqiu/FastestDet.
+    FastestDet,
+    /// [anchors, 5 + classes]: middle and sides in model pixels, objectness, classes, all decoded. YOLOv5 and v7 exports.
+    YoloV5,
+    /// [4 + classes, anchors]: middle and sides in model pixels, classes, already sigmoid. YOLOv8 and v11 exports.
+    YoloV8,
+    /// [boxes, 6]: left, top, right, bottom in model pixels, score, class; suppressed by the net itself. YOLOv10 exports.
+    YoloV10,
+    /// labels [boxes], boxes [boxes, 4] (left, top, right, bottom), scores [boxes]: RT-DETR (arXiv 2304.08069) and D-FINE
+    /// (arXiv 2410.13842) with their post-processor; needs no suppression.
+    Detr { unit: BoxUnit },
+    /// [1, boxes, 7]: picture (below 0: the end), class, score, left, top, right, bottom as fractions of the input, suppressed
+    /// by the net itself: Caffe's and OpenVINO's DetectionOutput. With `background`, class 0 is nothing.
+    Ssd { background: bool },
+    /// loc [priors, 4], conf [priors, 2] (the second is the score), landmarks [priors, ..]: one class, two square priors a
+    /// cell of strides 8, 16, 32, variances 0.1 and 0.2. Source: RetinaFace, arXiv 1905.00641.
+    RetinaFace { min_sizes: [[f32; 2]; 3] },
+    /// [characters, steps] of logits, read greedily; class `blank` is none (CTC, Graves et al. 2006).
+    Ctc { blank: usize },
+    /// One output for each group of classes, in order, already softmax: vehicle type, colour.
+    Attributes,
+    /// [length]: a direction in space; pictures of the same thing lie close to each other.
+    Vector { length: usize },
+}
+
+/// Shape of one output for one picture; None: any number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputShape(pub Vec<Option<usize>>);
+
+impl OutputShape {
+    pub fn fixed(sides: &[usize]) -> OutputShape {
+        OutputShape(sides.iter().copied().map(Some).collect())
+    }
+
+    /// Sides of 1 count for nothing: [4, 1, 1] is [4], [1, 100, 7] is [100, 7].
+    pub fn takes(&self, found: &[usize]) -> bool {
+        fn fits(wanted: &[Option<usize>], found: &[usize]) -> bool {
+            match (wanted, found) {
+                ([Some(1), wanted @ ..], _) => fits(wanted, found),
+                (_, [1, found @ ..]) => fits(wanted, found),
+                ([], []) => true,
+                // Any number may be 1, which was passed over.
+                ([None, wanted @ ..], []) => fits(wanted, found),
+                ([None, wanted @ ..], [_, rest @ ..]) => fits(wanted, rest) || fits(wanted, found),
+                ([Some(wanted), more @ ..], [side, rest @ ..]) => wanted == side && fits(more, rest),
+                ([Some(_), ..], []) | ([], [_, ..]) => false,
+            }
+        }
+        fits(&self.0, found)
+    }
+}
+
+impl std::fmt::Display for OutputShape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sides: Vec<_> = self.0.iter().map(|side| side.map_or("any".into(), |side| side.to_string())).collect();
+        write!(f, "[{}]", sides.join(", "))
+    }
+}
+
+/// What a model is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Finds things in a picture.
+    Boxes,
+    /// Reads the text of a crop.
+    Text,
+    /// Says something about a crop.
+    Description,
+}
+
+impl std::fmt::Display for Purpose {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Purpose::Boxes => "finds things",
+            Purpose::Text => "reads text",
+            Purpose::Description => "describes things",
+        })
+    }
+}
+
+impl Head {
+    pub fn purpose(self) -> Purpose {
+        match self {
+            Head::Ctc { .. } => Purpose::Text,
+            Head::Attributes | Head::Vector { .. } => Purpose::Description,
+            _ => Purpose::Boxes,
+        }
+    }
+}
+
+/// What the numbers of a box count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BoxUnit {
+    /// Pixels of the model's input.
+    #[default]
+    Pixels,
+    /// Fractions of the model's input.
+    Fractions,
+}
+
+/// How boxes that overlap are told from boxes of one thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Suppression {
+    /// Only boxes of the same class are in each other's way.
+    #[default]
+    PerClass,
+    /// All boxes are.
+    Agnostic,
 }
 
 /// How a picture was put into a slot: maps the model's pixels back to fractions of the picture.
@@ -128,6 +262,20 @@ impl Fit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sides_of_one_do_not_matter() {
+        let takes = |wanted: &[Option<usize>], found: &[usize]| OutputShape(wanted.to_vec()).takes(found);
+        assert!(takes(&[Some(4)], &[4, 1, 1]) && takes(&[Some(4), Some(1)], &[4]));
+        assert!(
+            takes(&[None, Some(7)], &[1, 100, 7])
+                && takes(&[None, Some(7)], &[1, 1, 7])
+                && takes(&[None, Some(7)], &[7])
+        );
+        assert!(takes(&[Some(68), None], &[68, 18]) && takes(&[None], &[300]) && takes(&[None, Some(6)], &[0, 6]));
+        assert!(!takes(&[Some(68), None], &[18, 68]) && !takes(&[None, Some(7)], &[100, 6]) && !takes(&[], &[5]));
+        assert!(!takes(&[None, Some(7)], &[2, 100, 7]));
+    }
 
     #[test]
     fn the_shape_of_the_picture_chooses_the_input() {

@@ -9,12 +9,12 @@ use serde::Deserialize;
 use super::CatalogError;
 use crate::base::detection::Kind;
 use crate::base::id::is_id;
-use crate::base::model::{ChannelOrder, Class, FitKind, Head, InputSpec, Model, Samples};
+use crate::base::model::{BoxUnit, ChannelOrder, Class, FitKind, Head, InputSpec, Model, Samples, Suppression};
 
 pub const FILE: &str = "model.yml";
 
 /// `models/<name>/model.yml` as it was typed.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Card {
     pub name: String,
@@ -31,6 +31,7 @@ pub struct Card {
     head: HeadText,
     classes: Classes,
     /// Class label -> our kind; classes that are not named are not tracked.
+    #[serde(default)]
     kinds: BTreeMap<String, Kind>,
     pub precision: String,
     /// What was measured, and how; for people.
@@ -47,7 +48,7 @@ pub struct Card {
 }
 
 /// Average precision after COCO's protocol, 0..1, and the rule that a quantised model has to keep.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Accuracy {
     /// mAP@[.5:.95].
@@ -69,7 +70,7 @@ pub struct Accuracy {
 pub const LOSS_MAX: f64 = 0.01;
 
 /// Where a quantised model comes from.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Quantised {
     /// Card of the model in full precision.
@@ -82,7 +83,7 @@ pub struct Quantised {
     pub calibration: String,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
     width: usize,
@@ -101,7 +102,7 @@ struct Input {
     pad: f32,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum FitText {
     Stretch,
@@ -109,23 +110,116 @@ enum FitText {
     LetterboxCentre,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+/// The layout of the output. Which of the other keys there are depends on `type`.
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct HeadText {
     r#type: HeadType,
+    /// nanodet_plus, picodet: distances are distributions over 0..=reg_max.
     #[serde(default)]
     reg_max: Option<usize>,
+    /// detr: what the numbers of a box count.
+    #[serde(default)]
+    unit: Option<BoxUnit>,
+    /// ssd: class 0 of the output is nothing, class 1 the first of `classes`.
+    #[serde(default)]
+    background: Option<bool>,
+    /// retinaface: sides of the two priors at strides 8, 16 and 32, model pixels.
+    #[serde(default)]
+    min_sizes: Option<[[f32; 2]; 3]>,
+    /// ctc: label of the class that is no character.
+    #[serde(default)]
+    blank: Option<String>,
+    /// vector: how many numbers.
+    #[serde(default)]
+    length: Option<usize>,
+    /// How overlapping boxes are thinned out; not for heads whose net does it.
+    #[serde(default)]
+    suppression: Option<Suppression>,
+    /// Names of the outputs in the order in which the head reads them; without it as the file has them.
+    #[serde(default)]
+    outputs: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum HeadType {
     Yolox,
     NanodetPlus,
+    Picodet,
+    Fastestdet,
+    /// v7 too
+    Yolov5,
+    /// v11 too
+    Yolov8,
+    Yolov10,
+    /// RT-DETR, D-FINE
+    Detr,
+    Ssd,
+    Retinaface,
+    Ctc,
+    Attributes,
+    Vector,
+}
+
+impl HeadText {
+    fn head(&self, labels: &[String]) -> Result<Head, String> {
+        use HeadType::*;
+        let of = self.r#type;
+        let given = [
+            ("reg_max", self.reg_max.is_some(), [NanodetPlus, Picodet].contains(&of), true),
+            ("unit", self.unit.is_some(), of == Detr, false),
+            ("background", self.background.is_some(), of == Ssd, false),
+            ("min_sizes", self.min_sizes.is_some(), of == Retinaface, true),
+            ("blank", self.blank.is_some(), of == Ctc, true),
+            ("length", self.length.is_some(), of == Vector, true),
+        ];
+        let name = format!("{of:?}").to_lowercase();
+        for (key, given, known, needed) in given {
+            match (given, known) {
+                (true, false) => return Err(format!("head: {name} has no {key}")),
+                (false, true) if needed => return Err(format!("head: {key} is missing, which {name} needs")),
+                _ => {}
+            }
+        }
+        if let Some(reg_max) = self.reg_max.filter(|reg_max| !(1..=32).contains(reg_max)) {
+            return Err(format!("head: reg_max is {reg_max}, expected 1 to 32"));
+        }
+        if let Some(length) = self.length.filter(|length| !(1..=4096).contains(length)) {
+            return Err(format!("head: length is {length}, expected 1 to 4096"));
+        }
+        if self.min_sizes.is_some_and(|sizes| sizes.iter().flatten().any(|size| !(1.0..=4096.0).contains(size))) {
+            return Err("head: min_sizes are sides in pixels, expected 1 to 4096 each".into());
+        }
+        let whole = |number: Option<usize>| number.expect("missing keys were refused above");
+        Ok(match of {
+            Yolox => Head::YoloX,
+            NanodetPlus => Head::NanoDetPlus { reg_max: whole(self.reg_max) },
+            Picodet => Head::PicoDet { reg_max: whole(self.reg_max) },
+            Fastestdet => Head::FastestDet,
+            Yolov5 => Head::YoloV5,
+            Yolov8 => Head::YoloV8,
+            Yolov10 => Head::YoloV10,
+            Detr => Head::Detr { unit: self.unit.unwrap_or_default() },
+            Ssd => Head::Ssd { background: self.background.unwrap_or(false) },
+            Retinaface => match labels.len() {
+                1 => Head::RetinaFace { min_sizes: self.min_sizes.expect("missing keys were refused above") },
+                other => return Err(format!("head: retinaface finds one class, the card has {other}")),
+            },
+            Ctc => {
+                let blank = self.blank.as_deref().expect("missing keys were refused above");
+                let row = labels.iter().rposition(|label| label == blank);
+                let blank = row.ok_or_else(|| format!("head: blank: `{blank}` is none of the classes"))?;
+                Head::Ctc { blank }
+            }
+            Attributes => Head::Attributes,
+            Vector => Head::Vector { length: whole(self.length) },
+        })
+    }
 }
 
 /// `coco80`, or the labels in the order of the model's classes.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(untagged)]
 enum Classes {
     Preset(String),
@@ -198,11 +292,7 @@ impl Card {
         if let Some(strange) = self.kinds.keys().find(|label| !labels.contains(label)) {
             return Err(format!("kinds: `{strange}` is no class of this model"));
         }
-        match (self.head.r#type, self.head.reg_max) {
-            (HeadType::NanodetPlus, Some(1..=32)) | (HeadType::Yolox, None) => Ok(()),
-            (HeadType::NanodetPlus, other) => Err(format!("head: reg_max is {other:?}, expected 1 to 32")),
-            (HeadType::Yolox, Some(_)) => Err("head: yolox has no reg_max".into()),
-        }
+        self.head.head(&labels).map(drop)
     }
 
     fn labels(&self) -> Result<Vec<String>, String> {
@@ -237,12 +327,9 @@ impl Card {
                     FitText::LetterboxCentre => FitKind::LetterboxCentre { pad },
                 },
             },
-            head: match self.head.r#type {
-                HeadType::Yolox => Head::YoloX,
-                HeadType::NanodetPlus => {
-                    Head::NanoDetPlus { reg_max: self.head.reg_max.expect("checked when the card was read") }
-                }
-            },
+            head: self.head.head(&labels).map_err(CatalogError)?,
+            suppression: self.head.suppression.unwrap_or_default(),
+            outputs: self.head.outputs.clone(),
             classes: labels.iter().map(|label| Class { label: label.clone(), kind: kind(label) }).collect(),
             precision: self.precision.clone(),
             free: input.free,

@@ -2,6 +2,7 @@
 
 use super::Outcome;
 use crate::base::event::Event;
+use crate::catalog::Card;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -13,12 +14,18 @@ pub struct Args {
 enum Of {
     Config,
     Events,
+    /// Model cards
+    Card,
 }
 
 pub fn run(args: Args) -> Outcome {
     match args.of {
         Of::Events => {
             println!("{:#}", schemars::schema_for!(Event).as_value());
+            Ok(())
+        }
+        Of::Card => {
+            println!("{:#}", schemars::schema_for!(Card).as_value());
             Ok(())
         }
         Of::Config => {

@@ -1,13 +1,21 @@
-//! A model's output for one picture into boxes. Knows layouts and suppression; nothing of sessions or cameras.
+//! A model's output for one picture into boxes, or for a crop into text. Knows layouts and suppression; nothing of sessions
+//! or cameras.
 
+pub mod ctc;
+mod dfl;
+mod fastestdet;
 mod nanodet;
 mod nms;
+mod picodet;
+mod retinaface;
+mod sets;
+mod yolo;
 mod yolox;
 
 use ndarray::ArrayViewD;
 
 use crate::base::geometry::Rect;
-use crate::base::model::{Fit, Head, InputSpec, Model};
+use crate::base::model::{Fit, Head, InputSpec, Model, OutputShape, Suppression};
 
 /// One box as the model sees it, in fractions of the picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,42 +41,63 @@ pub struct DecodeSpec {
 
 /// Of a flood of boxes only the best go into suppression: its cost grows with the square.
 const CANDIDATES_MAX: usize = 2000;
+/// So many are held before the worst are thrown away.
+const FLOOD: usize = 4 * CANDIDATES_MAX;
 
 /// Decodes one model's output again and again without allocating.
 pub struct Decoder {
     head: Head,
-    classes: usize,
-    /// Model pixels of the input.
-    width: usize,
-    height: usize,
+    suppression: Suppression,
+    expected: Vec<OutputShape>,
+    grid: Grid,
     spec: DecodeSpec,
     /// By class.
     wanted: Vec<bool>,
+    /// Scratch memory: best value and class of each anchor.
+    best: Vec<(f32, u16)>,
 }
 
 impl Decoder {
-    /// `input`: what the session was opened with, which may be cut to the shape of a picture.
+    /// `input`: what the session was opened with, which may be cut to the shape of a picture. A model that finds no boxes
+    /// gives none.
     pub fn new(model: &Model, input: InputSpec, spec: DecodeSpec) -> Decoder {
         let classes = model.classes.len();
         let wanted =
             (0..classes).map(|class| spec.wanted.is_empty() || spec.wanted.contains(&(class as u16))).collect();
-        let (width, height) = (input.width, input.height);
-        Decoder { head: model.head, classes, width, height, spec, wanted }
+        Decoder {
+            head: model.head,
+            suppression: model.suppression,
+            expected: outputs(model, input),
+            grid: Grid { width: input.width, height: input.height, classes },
+            spec,
+            wanted,
+            best: Vec::new(),
+        }
     }
 
     /// Boxes of one picture into `out` (cleared first), best first. Returns how many rows were refused because a number
-    /// was not finite. Outputs of another shape than the head's give no boxes and count as one refused row.
+    /// was not finite or a class not the model's. Outputs of other shapes than the head's give no boxes and count as one
+    /// refused row.
     pub fn decode(&mut self, outputs: &[ArrayViewD<'_, f32>], fit: &Fit, out: &mut Vec<Found>) -> usize {
         out.clear();
-        let expected = rows_and_columns(self.head, self.classes, self.width, self.height);
-        let rows = outputs.first().filter(|output| output.shape() == expected).and_then(|output| output.as_slice());
-        let Some(rows) = rows else { return 1 };
-        let Decoder { classes, width, height, spec, wanted, .. } = self;
+        let fitting = outputs.len() >= self.expected.len()
+            && self.expected.iter().zip(outputs).all(|(expected, output)| expected.takes(output.shape()));
+        if !fitting || self.expected.is_empty() {
+            return 1;
+        }
+        let numbers = |output: usize| outputs[output].as_slice().unwrap_or(&[]);
+        let Decoder { grid, spec, wanted, best, .. } = self;
+        let grid = *grid;
         let mut refused = 0;
         let mut push = |class: usize, score: f32, [left, top, right, bottom]: [f32; 4]| {
             if !(score.is_finite() && left.is_finite() && top.is_finite() && right.is_finite() && bottom.is_finite()) {
                 refused += 1;
                 return;
+            }
+            // A flood of boxes is cut before it fills the memory; those of a sane model never come near this.
+            if out.len() >= FLOOD {
+                nms::sort(out);
+                out.truncate(CANDIDATES_MAX);
             }
             let ((left, top), (right, bottom)) = (fit.back(left, top), fit.back(right, bottom));
             out.push(Found {
@@ -78,26 +107,71 @@ impl Decoder {
             });
         };
         let choose = Choice { score_min: spec.score_min, all_classes: spec.all_classes, wanted };
-        let grid = Grid { width: *width, height: *height, classes: *classes };
-        let strange = match self.head {
-            Head::YoloX => yolox::decode(rows, grid, choose, &mut push),
-            Head::NanoDetPlus { reg_max } => nanodet::decode(rows, grid, reg_max, choose, &mut push),
+        let (strange, suppressed) = match self.head {
+            Head::YoloX => (yolox::decode(numbers(0), grid, choose, &mut push), false),
+            Head::NanoDetPlus { reg_max } => (nanodet::decode(numbers(0), grid, reg_max, choose, &mut push), false),
+            Head::PicoDet { reg_max } => (picodet::decode(outputs, grid, reg_max, choose, &mut push), false),
+            Head::FastestDet => (fastestdet::decode(numbers(0), grid, choose, &mut push), false),
+            Head::YoloV5 => (yolo::v5(numbers(0), grid, choose, &mut push), false),
+            Head::YoloV8 => (yolo::v8(numbers(0), grid, choose, best, &mut push), false),
+            Head::YoloV10 => (yolo::v10(numbers(0), choose, &mut push), true),
+            Head::Detr { unit } => {
+                (sets::detr((numbers(0), numbers(1), numbers(2)), grid, unit, choose, &mut push), true)
+            }
+            Head::Ssd { background } => (sets::ssd(numbers(0), grid, background, choose, &mut push), true),
+            Head::RetinaFace { min_sizes } => {
+                (retinaface::decode(numbers(0), numbers(1), grid, min_sizes, choose, &mut push), false)
+            }
+            Head::Ctc { .. } | Head::Attributes | Head::Vector { .. } => return 1,
         };
-        if out.len() > CANDIDATES_MAX {
+        if suppressed {
             nms::sort(out);
-            out.truncate(CANDIDATES_MAX);
+            out.truncate(spec.max);
+        } else {
+            if out.len() > CANDIDATES_MAX {
+                nms::sort(out);
+                out.truncate(CANDIDATES_MAX);
+            }
+            nms::suppress(out, self.suppression, spec.nms_iou, spec.max);
         }
-        nms::per_class(out, spec.nms_iou, spec.max);
         refused + strange
     }
 }
 
-/// Shape of the output for one picture.
-pub fn rows_and_columns(head: Head, classes: usize, width: usize, height: usize) -> [usize; 2] {
-    let cells = |strides: &[usize]| strides.iter().map(|s| width.div_ceil(*s) * height.div_ceil(*s)).sum();
-    match head {
-        Head::YoloX => [cells(&yolox::STRIDES), 5 + classes],
-        Head::NanoDetPlus { reg_max } => [cells(&nanodet::STRIDES), classes + 4 * (reg_max + 1)],
+/// Shapes of the outputs for one picture, in the order in which the head reads them.
+pub fn outputs(model: &Model, input: InputSpec) -> Vec<OutputShape> {
+    let classes = model.classes.len();
+    let grid = Grid { width: input.width, height: input.height, classes };
+    let cells = |strides: &[usize]| strides.iter().map(|stride| grid.cell_count(*stride)).sum::<usize>();
+    let one = |shape: &[usize]| vec![OutputShape::fixed(shape)];
+    match model.head {
+        Head::YoloX => one(&[cells(&yolox::STRIDES), 5 + classes]),
+        Head::NanoDetPlus { reg_max } => one(&[cells(&nanodet::STRIDES), classes + 4 * (reg_max + 1)]),
+        Head::PicoDet { reg_max } => {
+            let each = |columns: usize| {
+                picodet::STRIDES.map(|stride| OutputShape::fixed(&[grid.cell_count(stride), columns])).into_iter()
+            };
+            each(classes).chain(each(4 * (reg_max + 1))).collect()
+        }
+        Head::FastestDet => {
+            let side = |pixels: usize| pixels.div_ceil(fastestdet::STRIDE);
+            one(&[5 + classes, side(input.height), side(input.width)])
+        }
+        Head::YoloV5 => vec![OutputShape(vec![None, Some(5 + classes)])],
+        Head::YoloV8 => vec![OutputShape(vec![Some(4 + classes), None])],
+        Head::YoloV10 => vec![OutputShape(vec![None, Some(6)])],
+        Head::Detr { .. } => {
+            let (list, boxes) = (OutputShape(vec![None]), OutputShape(vec![None, Some(4)]));
+            vec![list.clone(), boxes, list]
+        }
+        Head::Ssd { .. } => vec![OutputShape(vec![None, Some(7)])],
+        Head::RetinaFace { .. } => {
+            let priors = 2 * cells(&retinaface::STRIDES);
+            vec![OutputShape::fixed(&[priors, 4]), OutputShape::fixed(&[priors, 2])]
+        }
+        Head::Ctc { .. } => vec![OutputShape(vec![Some(classes), None])],
+        Head::Attributes => model.groups().iter().map(|(_, group)| OutputShape::fixed(&[group.len()])).collect(),
+        Head::Vector { length } => one(&[length]),
     }
 }
 
@@ -112,10 +186,16 @@ struct Grid {
 impl Grid {
     /// Cells of all strides in the order of the output's rows: (column, row, stride).
     fn cells(self, strides: &'static [usize]) -> impl Iterator<Item = (f32, f32, f32)> {
-        strides.iter().flat_map(move |stride| {
-            let (columns, rows) = (self.width.div_ceil(*stride), self.height.div_ceil(*stride));
-            (0..rows).flat_map(move |row| (0..columns).map(move |column| (column as f32, row as f32, *stride as f32)))
-        })
+        strides.iter().flat_map(move |stride| self.cells_of(*stride))
+    }
+
+    fn cells_of(self, stride: usize) -> impl Iterator<Item = (f32, f32, f32)> {
+        let (columns, rows) = (self.width.div_ceil(stride), self.height.div_ceil(stride));
+        (0..rows).flat_map(move |row| (0..columns).map(move |column| (column as f32, row as f32, stride as f32)))
+    }
+
+    fn cell_count(self, stride: usize) -> usize {
+        self.width.div_ceil(stride) * self.height.div_ceil(stride)
     }
 }
 
@@ -130,10 +210,15 @@ struct Choice<'a> {
 impl Choice<'_> {
     /// Calls `each` with (class, score) of the classes that pass; `scale` turns a class value into a score.
     #[inline(always)]
-    fn of(&self, values: &[f32], scale: impl Fn(f32) -> f32, mut each: impl FnMut(usize, f32)) {
+    fn of(&self, values: &[f32], scale: impl Fn(f32) -> f32, each: impl FnMut(usize, f32)) {
+        self.of_each(values.iter().copied(), scale, each);
+    }
+
+    #[inline(always)]
+    fn of_each(&self, values: impl Iterator<Item = f32>, scale: impl Fn(f32) -> f32, mut each: impl FnMut(usize, f32)) {
         if self.all_classes {
-            for (class, value) in values.iter().enumerate().filter(|(class, _)| self.wanted[*class]) {
-                let score = scale(*value);
+            for (class, value) in values.enumerate().filter(|(class, _)| self.wanted[*class]) {
+                let score = scale(value);
                 if score >= self.score_min {
                     each(class, score);
                 }
@@ -141,9 +226,9 @@ impl Choice<'_> {
             return;
         }
         let mut best = (0, f32::NEG_INFINITY);
-        for (class, value) in values.iter().enumerate() {
-            if *value > best.1 && self.wanted[class] {
-                best = (class, *value);
+        for (class, value) in values.enumerate() {
+            if value > best.1 && self.wanted[class] {
+                best = (class, value);
             }
         }
         let score = scale(best.1);
@@ -151,105 +236,22 @@ impl Choice<'_> {
             each(best.0, score);
         }
     }
+
+    /// A box whose net has named its class; 1 if class or score is none of the model's.
+    fn one(&self, class: f32, score: f32, rect: [f32; 4], push: &mut impl FnMut(usize, f32, [f32; 4])) -> usize {
+        if score < self.score_min {
+            return 0;
+        }
+        let known = class >= 0.0 && class.fract() == 0.0 && (class as usize) < self.wanted.len();
+        if !known || score.is_nan() {
+            return 1;
+        }
+        if self.wanted[class as usize] {
+            push(class as usize, score, rect);
+        }
+        0
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use ndarray::{ArrayD, IxDyn};
-
-    use super::*;
-    use crate::base::model::{ChannelOrder, Class, FitKind, Samples};
-
-    fn model(head: Head, classes: usize, width: usize, height: usize) -> Model {
-        Model {
-            name: "fixture".into(),
-            sha256: String::new(),
-            bytes: Arc::new([]),
-            input: InputSpec {
-                width,
-                height,
-                samples: Samples::F32,
-                order: ChannelOrder::Bgr,
-                mean: [0.0; 3],
-                scale: [1.0; 3],
-                fit: FitKind::Stretch,
-            },
-            head,
-            classes: (0..classes).map(|i| Class { label: format!("c{i}"), kind: None }).collect(),
-            precision: "f32".into(),
-            free: None,
-        }
-    }
-
-    fn decoder(model: &Model, spec: DecodeSpec) -> Decoder {
-        Decoder::new(model, model.input, spec)
-    }
-
-    fn spec(all_classes: bool) -> DecodeSpec {
-        DecodeSpec { score_min: 0.3, nms_iou: 0.6, max: 100, all_classes, wanted: vec![] }
-    }
-
-    const FIT: Fit = Fit { x_per_pixel: 1.0 / 32.0, y_per_pixel: 1.0 / 32.0, x_offset: 0.0, y_offset: 0.0 };
-
-    /// One output with `set` written at (row, column).
-    fn output(shape: [usize; 2], set: &[(usize, usize, f32)]) -> ArrayD<f32> {
-        let mut output = ArrayD::zeros(IxDyn(&shape));
-        for (row, column, value) in set {
-            output[[*row, *column]] = *value;
-        }
-        output
-    }
-
-    #[test]
-    fn yolox_rows_become_boxes() {
-        let mut decoder = decoder(&model(Head::YoloX, 2, 32, 32), spec(false));
-        // 16 cells of stride 8, 4 of 16, 1 of 32: row 5 is column 1, row 1 of stride 8. exp(ln 2) * 8 = 16 pixels wide.
-        let rows = [(5, 0, 0.5), (5, 1, 0.5), (5, 2, 2f32.ln()), (5, 3, 0.0), (5, 4, 0.9), (5, 5, 0.2), (5, 6, 0.8)];
-        let mut found = Vec::new();
-        assert_eq!(decoder.decode(&[output([21, 7], &rows).view()], &FIT, &mut found), 0);
-        assert_eq!(found.len(), 1);
-        let Found { rect, class, score } = found[0];
-        assert_eq!(class, 1);
-        assert!((score - 0.72).abs() < 1e-6);
-        let expect = Rect::new(4.0 / 32.0, 8.0 / 32.0, 20.0 / 32.0, 16.0 / 32.0);
-        assert!(rect.iou(&expect) > 0.999, "{rect:?}");
-    }
-
-    #[test]
-    fn nanodet_distributions_become_distances() {
-        let mut decoder = decoder(&model(Head::NanoDetPlus { reg_max: 7 }, 1, 64, 64), spec(false));
-        // Row 9 is column 1, row 1 of stride 8, at (8, 8). All weight on bin 1: eight pixels to each side.
-        let mut set = vec![(9, 0, 0.7)];
-        set.extend((0..4).map(|side| (9, 1 + side * 8 + 1, 50.0)));
-        let mut found = Vec::new();
-        let fit = Fit { x_per_pixel: 1.0 / 64.0, y_per_pixel: 1.0 / 64.0, ..FIT };
-        assert_eq!(decoder.decode(&[output([64 + 16 + 4 + 1, 33], &set).view()], &fit, &mut found), 0);
-        assert_eq!(found.len(), 1);
-        assert!(found[0].rect.iou(&Rect::new(0.0, 0.0, 0.25, 0.25)) > 0.999, "{:?}", found[0].rect);
-    }
-
-    #[test]
-    fn rows_that_are_no_numbers_are_counted_and_give_nothing() {
-        let mut decoder = decoder(&model(Head::YoloX, 2, 32, 32), spec(true));
-        let set = [(0, 4, f32::NAN), (1, 4, 1.0), (1, 5, 1.0), (1, 2, f32::INFINITY), (2, 4, 1.0), (2, 5, f32::NAN)];
-        let mut found = Vec::new();
-        assert_eq!(decoder.decode(&[output([21, 7], &set).view()], &FIT, &mut found), 3);
-        assert!(found.is_empty());
-        assert_eq!(decoder.decode(&[output([20, 7], &[]).view()], &FIT, &mut found), 1, "a wrong shape is refused");
-    }
-
-    #[test]
-    fn every_class_that_passes_is_a_box_when_asked_for() {
-        let set = [(0, 4, 1.0), (0, 5, 0.5), (0, 6, 0.6)];
-        let mut found = Vec::new();
-        decoder(&model(Head::YoloX, 2, 32, 32), spec(true)).decode(&[output([21, 7], &set).view()], &FIT, &mut found);
-        assert_eq!(found.iter().map(|f| f.class).collect::<Vec<_>>(), vec![1, 0]);
-        decoder(&model(Head::YoloX, 2, 32, 32), spec(false)).decode(&[output([21, 7], &set).view()], &FIT, &mut found);
-        assert_eq!(found.iter().map(|f| f.class).collect::<Vec<_>>(), vec![1]);
-        let only_first = DecodeSpec { wanted: vec![0], ..spec(false) };
-        decoder(&model(Head::YoloX, 2, 32, 32), only_first).decode(&[output([21, 7], &set).view()], &FIT, &mut found);
-        assert_eq!(found.iter().map(|f| f.class).collect::<Vec<_>>(), vec![0]);
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! Greedy non-maximum suppression.
 
 use super::Found;
+use crate::base::model::Suppression;
 
 /// Best first; equal scores by class and place, so that the order in which boxes came does not matter.
 pub fn sort(boxes: &mut [Found]) {
@@ -10,17 +11,18 @@ pub fn sort(boxes: &mut [Found]) {
     });
 }
 
-/// Of two boxes of one class that overlap more than `iou_max`, the lower one goes. Sorts; keeps at most `max`.
-pub fn per_class(boxes: &mut Vec<Found>, iou_max: f32, max: usize) {
+/// Of two boxes that overlap more than `iou_max`, the lower one goes. Sorts; keeps at most `max`.
+pub fn suppress(boxes: &mut Vec<Found>, suppression: Suppression, iou_max: f32, max: usize) {
     sort(boxes);
+    let agnostic = suppression == Suppression::Agnostic;
     let mut kept = 0;
     for i in 0..boxes.len() {
         if kept == max {
             break;
         }
         let candidate = boxes[i];
-        let covered = boxes[..kept].iter().any(|k| k.class == candidate.class && k.rect.iou(&candidate.rect) > iou_max);
-        if !covered {
+        let rivals = |k: &&Found| agnostic || k.class == candidate.class;
+        if !boxes[..kept].iter().filter(rivals).any(|k| k.rect.iou(&candidate.rect) > iou_max) {
             boxes[kept] = candidate;
             kept += 1;
         }
@@ -46,7 +48,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_two_survivors_of_a_class_overlap(mut boxes in boxes()) {
-            per_class(&mut boxes, 0.5, 100);
+            suppress(&mut boxes, Suppression::PerClass, 0.5, 100);
             for (i, a) in boxes.iter().enumerate() {
                 for b in &boxes[..i] {
                     prop_assert!(a.class != b.class || a.rect.iou(&b.rect) <= 0.5);
@@ -55,10 +57,18 @@ mod tests {
         }
 
         #[test]
+        fn no_two_survivors_overlap_at_all_where_classes_do_not_count(mut boxes in boxes()) {
+            suppress(&mut boxes, Suppression::Agnostic, 0.5, 100);
+            for (i, a) in boxes.iter().enumerate() {
+                prop_assert!(boxes[..i].iter().all(|b| a.rect.iou(&b.rect) <= 0.5));
+            }
+        }
+
+        #[test]
         fn the_order_of_arrival_does_not_matter(mut boxes in boxes()) {
             let mut turned: Vec<_> = boxes.iter().rev().copied().collect();
-            per_class(&mut boxes, 0.5, 20);
-            per_class(&mut turned, 0.5, 20);
+            suppress(&mut boxes, Suppression::PerClass, 0.5, 20);
+            suppress(&mut turned, Suppression::PerClass, 0.5, 20);
             prop_assert_eq!(boxes, turned);
         }
     }

@@ -1,6 +1,8 @@
 //! The only module that knows ONNX Runtime. Numbers in, numbers out; what they mean is the business of `heads`.
 
 mod onnx;
+mod preflight;
+mod protobuf;
 mod provider;
 mod reshape;
 

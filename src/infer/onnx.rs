@@ -6,10 +6,10 @@ use std::sync::OnceLock;
 use ndarray::{ArrayViewD, IxDyn};
 use ort::environment::Environment;
 use ort::session::{Session, SessionInputValue};
-use ort::value::{Shape, TensorRef};
+use ort::value::{Outlet, Shape, TensorElementType, TensorRef, ValueType};
 
-use super::{Backend, InferError, Provider, Slots, reshape};
-use crate::base::model::{InputSpec, Model, Samples};
+use super::{Backend, InferError, Provider, Slots, preflight, reshape};
+use crate::base::model::{InputSpec, Model, OutputShape, Samples};
 
 /// Where to look for libonnxruntime before the usual places.
 #[derive(Debug, Clone, Default)]
@@ -31,27 +31,45 @@ pub struct Onnx {
     name: String,
     input: InputSpec,
     max_batch: usize,
-    outputs: Vec<String>,
+    outputs: Vec<Output>,
+    /// Width and height of the input for each picture of a batch, for models that ask for them.
+    sizes: Option<Vec<i64>>,
 }
 
-/// A larger file is no detector for an edge box.
-const MODEL_BYTES_MAX: usize = 512 << 20;
+/// One output that the head reads.
+struct Output {
+    name: String,
+    kind: Kind,
+    /// The file has a batch dimension in front; old exports for one picture may have none.
+    batched: bool,
+    /// Whole numbers turned into f32, which is exact for classes and counts.
+    numbers: Vec<f32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    F32,
+    I64,
+    I32,
+}
+
 /// Detectors have up to eight.
 const OUTPUTS_MAX: usize = 16;
+/// Second input of RT-DETR and D-FINE: the size that boxes are given for, int64 [pictures, 2], width first.
+const SIZES: &str = "orig_target_sizes";
 
 impl Onnx {
-    /// Loads `model.bytes`, checks its shapes against the card and runs it once on zeros. `input` is the card's, or, for a
-    /// model with free sides, one cut to the shape of a picture. `expected` is the shape of the first output for one
-    /// picture, as the head reads it.
-    pub fn open(model: &Model, input: InputSpec, spec: SessionSpec, expected: [usize; 2]) -> Result<Onnx, InferError> {
+    /// Checks `model.bytes`, loads them, holds their shapes against the card and runs them once on zeros. `input` is the
+    /// card's, or, for a model with free sides, one cut to the shape of a picture. `expected` are the shapes of the outputs
+    /// for one picture, in the order in which the head reads them.
+    pub fn open(
+        model: &Model,
+        input: InputSpec,
+        spec: SessionSpec,
+        expected: &[OutputShape],
+    ) -> Result<Onnx, InferError> {
         let refuse = |reason: String| InferError::Model { model: model.name.clone(), reason };
-        if model.bytes.len() > MODEL_BYTES_MAX {
-            return Err(refuse(format!("file of {} bytes, expected at most {MODEL_BYTES_MAX}", model.bytes.len())));
-        }
-        // A model that names other files could read anything this process can: CVE-2022-25882 and its successors.
-        if [b"external_data".as_slice(), b"data_location"].iter().any(|word| holds(&model.bytes, word)) {
-            return Err(refuse("holds references to external data, expected all weights inside the file".into()));
-        }
+        preflight::check(&model.bytes).map_err(refuse)?;
         let environment = ENVIRONMENT
             .get()
             .ok_or_else(|| InferError::Library("ONNX Runtime was not loaded before a model was opened".into()))?;
@@ -63,12 +81,24 @@ impl Onnx {
             .transpose()?;
         let bytes = resized.as_deref().unwrap_or(&model.bytes);
         let session = build(environment, bytes, spec).map_err(|error| refuse(format!("not loaded: {error}")))?;
-        let shape = match session.inputs() {
-            [input] => input.dtype().tensor_shape().map(|shape| shape.to_vec()),
-            inputs => return Err(refuse(format!("has {} inputs, expected 1", inputs.len()))),
+        let wants_sizes = match session.inputs() {
+            [_] => false,
+            [_, second] if second.name() == SIZES && kind_of(second) == Some(TensorElementType::Int64) => true,
+            inputs => {
+                return Err(refuse(format!("has {} inputs, expected 1, or a second one named {SIZES}", inputs.len())));
+            }
         };
+        let first = &session.inputs()[0];
+        let wanted = match input.samples {
+            Samples::F32 => TensorElementType::Float32,
+            Samples::U8 => TensorElementType::Uint8,
+        };
+        if kind_of(first) != Some(wanted) {
+            let found = kind_of(first).map_or("no tensor".into(), |kind| kind.to_string());
+            return Err(refuse(format!("input takes {found}, the card expects {wanted}")));
+        }
         let free_or = |dimension: i64, wanted: usize| dimension < 0 || dimension == wanted as i64;
-        let batch = match shape.as_deref() {
+        let batch = match first.dtype().tensor_shape().map(|shape| shape.to_vec()).as_deref() {
             Some(&[batch, 3, h, w]) if free_or(h, height) && free_or(w, width) => batch,
             other => {
                 let found = other.map_or("no tensor".into(), |shape| format!("{shape:?}"));
@@ -79,22 +109,67 @@ impl Onnx {
         if batch > 1 {
             return Err(refuse(format!("batch is fixed to {batch}, expected free or 1")));
         }
-        let outputs: Vec<_> = session.outputs().iter().map(|output| output.name().to_owned()).collect();
-        if outputs.len() > OUTPUTS_MAX {
-            return Err(refuse(format!("has {} outputs, expected at most {OUTPUTS_MAX}", outputs.len())));
-        }
-        let mut onnx = Onnx { session, name: model.name.clone(), input, max_batch, outputs };
-        let mut found = None;
+        let outputs = outputs(&session, model, expected).map_err(refuse)?;
+        let sizes = wants_sizes.then(|| [width as i64, height as i64].repeat(max_batch));
+        let mut onnx = Onnx { session, name: model.name.clone(), input, max_batch, outputs, sizes };
+        let mut found = Vec::new();
         let (zeros, none) = (vec![0.0; input.slot_len()], vec![0; input.slot_len()]);
         let slots = match input.samples {
             Samples::F32 => Slots::F32(&zeros),
             Samples::U8 => Slots::U8(&none),
         };
-        onnx.run(slots, 1, &mut |_, outputs| found = outputs.first().map(|output| output.shape().to_vec()))?;
-        match found {
-            Some(found) if found == expected => Ok(onnx),
-            found => Err(refuse(format!("output for one picture is {found:?}, its head expects {expected:?}"))),
+        onnx.run(slots, 1, &mut |_, outputs| found = outputs.iter().map(|output| output.shape().to_vec()).collect())?;
+        match expected.iter().zip(&found).position(|(expected, found)| !expected.takes(found)) {
+            None => Ok(onnx),
+            Some(at) => Err(refuse(format!(
+                "output {} for one picture is {:?}, its head expects {}",
+                onnx.outputs[at].name, found[at], expected[at]
+            ))),
         }
+    }
+}
+
+/// The outputs that the head reads, in its order: by the card's names, else as the file has them.
+fn outputs(session: &Session, model: &Model, expected: &[OutputShape]) -> Result<Vec<Output>, String> {
+    let there = session.outputs();
+    if there.len() > OUTPUTS_MAX {
+        return Err(format!("has {} outputs, expected at most {OUTPUTS_MAX}", there.len()));
+    }
+    let listed = || there.iter().map(Outlet::name).collect::<Vec<_>>().join(", ");
+    let chosen: Vec<&Outlet> = if model.outputs.is_empty() {
+        there.iter().take(expected.len()).collect()
+    } else {
+        let named = model.outputs.iter().map(|name| {
+            let found = there.iter().find(|output| output.name() == name);
+            found.ok_or_else(|| format!("has no output {name}, which its card names; there are: {}", listed()))
+        });
+        named.collect::<Result<_, _>>()?
+    };
+    if chosen.len() < expected.len() {
+        return Err(format!("has {} outputs ({}), its head expects {}", chosen.len(), listed(), expected.len()));
+    }
+    let chosen = chosen.iter().zip(expected).map(|(output, expected)| {
+        let kind = match kind_of(output) {
+            Some(TensorElementType::Float32) => Kind::F32,
+            Some(TensorElementType::Int64) => Kind::I64,
+            Some(TensorElementType::Int32) => Kind::I32,
+            other => {
+                let found = other.map_or("no tensor".into(), |kind| kind.to_string());
+                return Err(format!("output {} gives {found}, expected f32, i64 or i32", output.name()));
+            }
+        };
+        // Without a batch dimension the declared shape has as many sides as one picture's.
+        let rank = output.dtype().tensor_shape().map_or(0, |shape| shape.len());
+        let batched = rank != expected.0.len() || rank == 0;
+        Ok(Output { name: output.name().to_owned(), kind, batched, numbers: Vec::new() })
+    });
+    chosen.collect()
+}
+
+fn kind_of(outlet: &Outlet) -> Option<TensorElementType> {
+    match outlet.dtype() {
+        ValueType::Tensor { ty, .. } => Some(*ty),
+        _ => None,
     }
 }
 
@@ -114,10 +189,6 @@ fn build(environment: &Environment, bytes: &[u8], spec: SessionSpec) -> Result<S
         .map_err(|error| error.to_string())
 }
 
-fn holds(bytes: &[u8], word: &[u8]) -> bool {
-    bytes.windows(word.len()).any(|window| window == word)
-}
-
 impl Backend for Onnx {
     fn input(&self) -> InputSpec {
         self.input
@@ -133,7 +204,7 @@ impl Backend for Onnx {
         n: usize,
         give: &mut dyn FnMut(usize, &[ArrayViewD<'_, f32>]),
     ) -> Result<(), InferError> {
-        let Onnx { session, name, input, outputs: names, .. } = self;
+        let Onnx { session, name, input, outputs: wanted, sizes, .. } = self;
         let fail = |reason: String| InferError::Run { model: name.clone(), reason };
         let shape = [n as i64, 3, input.height as i64, input.width as i64];
         let tensor: Result<SessionInputValue<'_>, _> = match slots {
@@ -141,23 +212,43 @@ impl Backend for Onnx {
             Slots::U8(slots) => TensorRef::from_array_view((shape, slots)).map(SessionInputValue::from),
         };
         let tensor = tensor.map_err(|error| fail(error.to_string()))?;
-        let outputs = session.run(ort::inputs![tensor]).map_err(|error| fail(error.to_string()))?;
+        let answered = match sizes {
+            None => session.run(ort::inputs![tensor]),
+            Some(sizes) => {
+                let sizes = TensorRef::from_array_view(([n as i64, 2], &sizes[..2 * n]));
+                session.run(ort::inputs![tensor, sizes.map_err(|error| fail(error.to_string()))?])
+            }
+        };
+        let answered = answered.map_err(|error| fail(error.to_string()))?;
         // Shape without the batch, numbers of the whole batch.
+        let count = wanted.len();
         let mut whole: [(&[i64], &[f32]); OUTPUTS_MAX] = [(&[], &[]); OUTPUTS_MAX];
-        for (place, name) in whole.iter_mut().zip(names.iter()) {
-            let (shape, numbers): (&Shape, &[f32]) = outputs
-                .get(name)
-                .ok_or_else(|| fail(format!("output {name} is missing")))?
-                .try_extract_tensor::<f32>()
-                .map_err(|error| fail(error.to_string()))?;
+        for (place, Output { name, kind, batched, numbers: turned }) in whole.iter_mut().zip(wanted.iter_mut()) {
+            let value = answered.get(&**name).ok_or_else(|| fail(format!("output {name} is missing")))?;
+            let extracted = match kind {
+                Kind::F32 => value.try_extract_tensor::<f32>().map(|(shape, numbers)| (shape, Some(numbers))),
+                Kind::I64 => value.try_extract_tensor::<i64>().map(|(shape, numbers)| {
+                    turned.clear();
+                    turned.extend(numbers.iter().map(|number| *number as f32));
+                    (shape, None)
+                }),
+                Kind::I32 => value.try_extract_tensor::<i32>().map(|(shape, numbers)| {
+                    turned.clear();
+                    turned.extend(numbers.iter().map(|number| *number as f32));
+                    (shape, None)
+                }),
+            };
+            let (shape, numbers): (&Shape, Option<&[f32]>) = extracted.map_err(|error| fail(error.to_string()))?;
+            let numbers = numbers.unwrap_or(turned);
             match shape.split_first() {
-                Some((batch, rest)) if *batch == n as i64 => *place = (rest, numbers),
+                Some((batch, rest)) if *batched && *batch == n as i64 => *place = (rest, numbers),
+                Some(_) if !*batched && n == 1 => *place = (shape, numbers),
                 _ => return Err(fail(format!("output {name} is {shape:?}, expected {n} in front"))),
             }
         }
         for i in 0..n {
             let views: [ArrayViewD<'_, f32>; OUTPUTS_MAX] = std::array::from_fn(|output| item(whole[output], i, n));
-            give(i, &views[..names.len()]);
+            give(i, &views[..count]);
         }
         Ok(())
     }

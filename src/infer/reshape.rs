@@ -2,8 +2,7 @@
 //! stride, but ONNX Runtime holds it to the numbers in the file. Rewrites the declared shapes, and nothing else, in the
 //! protobuf text of the model. Field numbers: onnx/onnx.proto3 of the ONNX standard.
 
-use std::ops::Range;
-
+use super::protobuf::{Edit, edit, put_varint};
 const MODEL_GRAPH: u64 = 7;
 const GRAPH_INPUT: u64 = 11;
 const GRAPH_OUTPUT: u64 = 12;
@@ -88,70 +87,6 @@ fn dimension(side: usize) -> Vec<u8> {
     put_varint(&mut bytes, DIMENSION_VALUE << 3);
     put_varint(&mut bytes, side as u64);
     bytes
-}
-
-enum Edit {
-    Keep,
-    Remove,
-    Replace(Vec<u8>),
-}
-
-/// Copies a message; `each` is asked about every length-delimited field, with its number and bytes.
-/// None if the bytes are no protobuf message.
-fn edit(message: &[u8], each: &mut dyn FnMut(u64, &[u8]) -> Option<Edit>) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(message.len());
-    let mut at = 0;
-    while at < message.len() {
-        let begin = at;
-        let tag = varint(message, &mut at)?;
-        let value: Range<usize> = match tag & 7 {
-            0 => {
-                varint(message, &mut at)?;
-                out.extend_from_slice(&message[begin..at]);
-                continue;
-            }
-            1 => at..at.checked_add(8)?,
-            5 => at..at.checked_add(4)?,
-            2 => {
-                let len = usize::try_from(varint(message, &mut at)?).ok()?;
-                at..at.checked_add(len)?
-            }
-            _ => return None,
-        };
-        let bytes = message.get(value.clone())?;
-        at = value.end;
-        match if tag & 7 == 2 { each(tag >> 3, bytes)? } else { Edit::Keep } {
-            Edit::Keep => out.extend_from_slice(&message[begin..at]),
-            Edit::Remove => {}
-            Edit::Replace(bytes) => {
-                put_varint(&mut out, tag);
-                put_varint(&mut out, bytes.len() as u64);
-                out.extend_from_slice(&bytes);
-            }
-        }
-    }
-    Some(out)
-}
-
-fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
-    let mut value = 0u64;
-    for shift in (0..64).step_by(7) {
-        let byte = *bytes.get(*at)?;
-        *at += 1;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(value);
-        }
-    }
-    None
-}
-
-fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }
 
 #[cfg(test)]

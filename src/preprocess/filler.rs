@@ -67,7 +67,7 @@ impl Filler {
                 let mut lines = still.each_mut().map(|line| &mut line[..place.width]);
                 for (y, row) in rows.iter().enumerate() {
                     let source = [row.low, row.high].map(|y| plane.row(y, 3 * picture.width));
-                    scalar::still(source, row.weight, columns, &finish, &mut lines, inside.row(y));
+                    scalar::still(source, row.shares(), columns, &finish, &mut lines, inside.row(y));
                 }
             }
             (Taps::Video { luma, chroma, kernel }, planes) => {

@@ -1,6 +1,6 @@
 //! Rows for every CPU and every scale. Picking the taps is scalar; the rest is left to the compiler's vectors.
 
-use super::plain::{Tap, in_order};
+use super::plain::{Tap, down, in_order};
 use super::tables::{Column, Grid};
 use super::{Channel, Conversion, Number, times};
 use crate::base::model::ChannelOrder;
@@ -78,7 +78,7 @@ fn blend<const STEP: usize, const AT: usize>(
 /// One row of a still image, from two rows of R G B R G B .. `lines` are scratch, as wide as the target.
 pub(super) fn still<N: Number>(
     [upper, lower]: [&[u8]; 2],
-    row_weight: f32,
+    row_shares: [i32; 2],
     columns: &[Tap],
     finish: &Finish,
     lines: &mut [&mut [f32]; 3],
@@ -86,12 +86,10 @@ pub(super) fn still<N: Number>(
 ) {
     for (i, line) in lines.iter_mut().enumerate() {
         for (sample, column) in line.iter_mut().zip(columns) {
-            let across = |row: &[u8]| {
-                let (low, high) = (f32::from(row[3 * column.low + i]), f32::from(row[3 * column.high + i]));
-                low + column.weight * (high - low)
-            };
-            let (up, down) = (across(upper), across(lower));
-            *sample = (up + row_weight * (down - up)).round_ties_even();
+            let [low, high] = column.shares();
+            let across =
+                |row: &[u8]| i32::from(row[3 * column.low + i]) * low + i32::from(row[3 * column.high + i]) * high;
+            *sample = down(across(upper), across(lower), row_shares);
         }
     }
     let lines = in_order(lines.each_ref().map(|line| &**line), finish.order);

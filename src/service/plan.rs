@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use crate::base::model::{InputSpec, Model, Samples};
 use crate::config::{Inference, Policy};
 use crate::engine::BATCH_MAX;
-use crate::heads::rows_and_columns;
+use crate::heads::outputs;
 use crate::infer::{Backend, InferError, Onnx, Provider, SessionSpec, Slots};
 use crate::system;
 
@@ -107,8 +107,7 @@ pub fn choose(inference: &Inference, cores: usize, probe: Probe<'_>) -> anyhow::
 
 /// The card's part of opening a model at a size of input.
 pub fn open_session(model: &Model, input: InputSpec, spec: SessionSpec) -> Result<Onnx, InferError> {
-    let expected = rows_and_columns(model.head, model.classes.len(), input.width, input.height);
-    Onnx::open(model, input, spec, expected)
+    Onnx::open(model, input, spec, &outputs(model, input))
 }
 
 /// What ready tensors cost.

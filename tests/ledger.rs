@@ -1,5 +1,7 @@
 //! The ledger keeps what it accepted: numbers without gaps, over restarts and damage.
 
+mod common;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -178,6 +180,7 @@ fn files_that_are_no_ledger_are_refused_in_words() {
         Reader::open(data.path()).err().expect("no database"),
     ] {
         assert!(matches!(error, LedgerError::Corrupt { .. }), "{error}");
+        common::told_once(&error, "not a database");
     }
 
     let data = tempfile::tempdir().expect("a folder");

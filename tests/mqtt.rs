@@ -1,6 +1,8 @@
 //! Events reach a real broker: in order, none lost, duplicates recognisable, state retained, no credential told.
 //! Each test starts its own mosquitto on a free port and ends it by its id; without mosquitto they are skipped, loudly.
 
+mod common;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -252,6 +254,7 @@ fn a_taken_port_is_told() {
     let error = Broker::start(taken.local_addr().expect("an address")).expect_err("it is taken");
     assert!(matches!(error, BrokerError::Taken { .. }), "{error}");
     assert!(error.to_string().contains("cannot listen on 127.0.0.1:"), "{error}");
+    common::told_once(&error, "in use");
 }
 
 fn nothing_is_lost_while_the_broker_is_away(protocol: Protocol) {

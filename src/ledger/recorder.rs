@@ -109,19 +109,19 @@ impl Recorder {
         on_commit: Box<dyn Fn() + Send>,
     ) -> Result<Recorder, LedgerError> {
         let path = path_in(data);
-        let io = |source| LedgerError::Io { path: path.clone(), source };
+        let io = |why| LedgerError::Io { path: path.clone(), why };
         std::fs::create_dir_all(data).map_err(io)?;
         let lock = File::create(data.join("ledger.lock")).map_err(io)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => return Err(LedgerError::Busy { path }),
-            Err(std::fs::TryLockError::Error(source)) => return Err(io(source)),
+            Err(std::fs::TryLockError::Error(why)) => return Err(io(why)),
         }
-        let mut connection = Connection::open(&path).map_err(|source| LedgerError::sql(&path, source))?;
+        let mut connection = Connection::open(&path).map_err(|why| LedgerError::sql(&path, why))?;
         table::prepare(&path, &mut connection)?;
         let sequence = connection
             .query_row("SELECT value FROM counter WHERE name = 'sequence'", [], |row| row.get(0))
-            .map_err(|source| LedgerError::sql(&path, source))?;
+            .map_err(|why| LedgerError::sql(&path, why))?;
 
         let (sender, receiver) = sync_channel(WAITING_MAX);
         let (marks, counters) = (Marks::default(), Arc::new(Counters::default()));

@@ -32,7 +32,7 @@ PRAGMA user_version = 1;
 
 /// For the writer: makes the table in an empty file.
 pub(super) fn prepare(path: &Path, connection: &mut Connection) -> Result<(), LedgerError> {
-    let sql = |source| LedgerError::sql(path, source);
+    let sql = |why| LedgerError::sql(path, why);
     connection.busy_timeout(Duration::from_secs(5)).map_err(sql)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(sql)?;
     // NORMAL lost every event over a power cut, FULL none.
@@ -49,7 +49,7 @@ pub(super) fn prepare(path: &Path, connection: &mut Connection) -> Result<(), Le
 pub(super) fn version(path: &Path, connection: &Connection) -> Result<i64, LedgerError> {
     let found: i64 = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(|source| LedgerError::sql(path, source))?;
+        .map_err(|why| LedgerError::sql(path, why))?;
     match found {
         0..=VERSION => Ok(found),
         _ => Err(LedgerError::Newer { path: path.to_path_buf(), found, known: VERSION }),

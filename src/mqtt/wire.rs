@@ -97,7 +97,7 @@ fn transport(server: &Server) -> Result<Transport, MqttError> {
     Ok(Transport::tls_with_config(match &server.ca {
         None => TlsConfiguration::Native,
         Some(path) => {
-            let ca = std::fs::read(path).map_err(|source| MqttError::Ca { path: path.clone(), source })?;
+            let ca = std::fs::read(path).map_err(|why| MqttError::Ca { path: path.clone(), why })?;
             TlsConfiguration::SimpleNative { ca, client_auth: None }
         }
     }))

@@ -11,7 +11,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use oriel::base::event::{Body, Event, NodeHealth, Phase, Severity};
+use common::events::event;
+use oriel::base::event::Event;
 use oriel::base::id;
 use oriel::base::secret::Secret;
 use oriel::base::stop::Stop;
@@ -144,34 +145,6 @@ impl Post {
         self.recorder.close();
         self.data
     }
-}
-
-fn event(state: &str) -> Box<Event> {
-    let at = "2026-11-23T07:15:04.12Z".parse().expect("a time");
-    Box::new(Event {
-        specversion: "1.0".into(),
-        id: id::fresh(),
-        source: "/box-1/cameras/-".into(),
-        subject: None,
-        time: at,
-        recordedtime: at,
-        datacontenttype: "application/json".into(),
-        severitytext: Severity::Warn,
-        severitynumber: 13,
-        correlationid: id::fresh(),
-        sequence: String::new(),
-        partitionkey: Some("-".into()),
-        body: Body::NodeHealth(NodeHealth {
-            phase: Phase::Pulse,
-            state: state.into(),
-            reason: Some("测试".into()),
-            cameras_online: 1,
-            cameras_total: 2,
-            inference_fps: 1.5,
-            dropped_ratio: 0.25,
-            mqtt_queue: 3,
-        }),
-    })
 }
 
 /// Everything a subscriber heard.

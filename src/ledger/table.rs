@@ -37,12 +37,22 @@ pub(super) fn prepare(path: &Path, connection: &mut Connection) -> Result<(), Le
     connection.pragma_update(None, "journal_mode", "WAL").map_err(sql)?;
     // NORMAL lost every event over a power cut, FULL none.
     connection.pragma_update(None, "synchronous", "FULL").map_err(sql)?;
+    // The writer itself copies its log into the file only when the keeper's copies have not let it begin anew for so many
+    // pages; by then little of it is left to copy.
+    connection.pragma_update(None, "wal_autocheckpoint", 4000).map_err(sql)?;
     if version(path, connection)? == 0 {
         let transaction = connection.transaction().map_err(sql)?;
         transaction.execute_batch(SCHEMA).map_err(sql)?;
         transaction.commit().map_err(sql)?;
     }
     Ok(())
+}
+
+/// Copies the log into the file beside the writer, which goes on: its two syncs would hold up every event of their time.
+pub(super) fn copy_log(connection: &Connection) {
+    if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+        tracing::debug!("the ledger's log was not copied, the writer will: {error}");
+    }
 }
 
 /// The file's version, an error if it is one we do not know.

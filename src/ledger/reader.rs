@@ -1,7 +1,6 @@
 //! Reading the ledger while the service writes it.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, named_params};
 
@@ -47,7 +46,7 @@ impl Reader {
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags).map_err(|why| LedgerError::sql(&path, why))?;
-        connection.busy_timeout(Duration::from_secs(5)).map_err(|why| LedgerError::sql(&path, why))?;
+        table::modest(&connection).map_err(|why| LedgerError::sql(&path, why))?;
         match table::version(&path, &connection)? {
             0 => Err(LedgerError::Missing { path }),
             _ => Ok(Reader { path, connection }),

@@ -8,12 +8,22 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use common::looped::{self, Scripted};
+use oriel::base::frame::{CameraId, Frame, Pixels, Planes};
 use oriel::base::health::Reason;
 use oriel::base::secret::Secret;
 use oriel::base::stop::Stop;
-use oriel::base::time::TimeSource;
+use oriel::base::throttle::Throttle;
+use oriel::base::time::{Pts, TimeSource};
+use oriel::engine::{
+    Batch, CameraSpec, Engine, EngineSpec, Finished, GateSpec, IdleSpec, JudgeSpec, Judged, Lane, LaneTerms, Listener,
+    TallyReading,
+};
+use oriel::heads::{DecodeSpec, Decoder};
 use oriel::media::simulate::{Server, Stream};
-use oriel::media::{self, Decode, Fault, Flow, Origin, Session, SourceSpec, SourceState, Transport};
+use oriel::media::{self, Decode, Fault, Flow, Mp4Writer, Origin, Session, SourceSpec, SourceState, Transport};
+use oriel::motion::MotionSpec;
+use oriel::track::TrackerSpec;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -176,4 +186,110 @@ fn a_camera_that_dies_or_freezes_is_noticed_and_comes_back() {
     wait(&states, "back from the cold", online(session));
     stop.ask();
     supervisor.join().expect("the supervisor does not panic");
+}
+
+/// A yard in which nothing moves for 12 s, then a bright block does for 6 s. A key picture every two seconds.
+fn yard(path: &std::path::Path) {
+    let (width, height) = (320, 180);
+    let mut writer = Mp4Writer::create(path, width, height, 25.0).expect("GStreamer writes MP4");
+    for n in 0..18 * 25u64 {
+        let mut rgb: Vec<u8> = (0..width * height * 3).map(|i| 60 + (i / 3 % width / 20 * 3) as u8).collect();
+        if n >= 12 * 25 {
+            let left = (n as usize - 12 * 25) % 120 * 2;
+            for y in 60..120 {
+                rgb[(y * width + left) * 3..(y * width + left + 60) * 3].fill(250);
+            }
+        }
+        writer.push(&rgb, Pts(n * 40_000_000)).expect("the encoder takes it");
+    }
+    writer.finish().expect("the file closes");
+}
+
+/// Times of the pictures that were analysed.
+struct Analysed(Arc<Mutex<Vec<u64>>>);
+
+impl Listener for Analysed {
+    fn judged(&mut self, judged: &Judged<'_>) {
+        self.0.lock().expect("no panic").push(judged.frame.pts.0);
+    }
+
+    fn finished(&mut self, _: &Finished<'_>) {}
+}
+
+#[test]
+fn an_idle_camera_decodes_key_pictures_alone_and_wakes_with_the_next_one() {
+    media::init().expect("GStreamer is installed");
+    let folder = tempfile::tempdir().expect("a folder");
+    let clip = folder.path().join("yard.mp4");
+    yard(&clip);
+    let server = Server::start(0, vec![Stream { clip, looped: false, ..stream("/yard") }]).expect("a free port");
+
+    let input = looped::input(64, 64);
+    let model = looped::model(input, 1, None);
+    let decode = DecodeSpec { score_min: 0.5, nms_iou: 0.6, max: 10, all_classes: false, wanted: vec![] };
+    let (throttle, analysed) = (Arc::new(Throttle::default()), Arc::new(Mutex::new(Vec::new())));
+    let gate = GateSpec {
+        motion: Some(MotionSpec::default()),
+        idle: Some(IdleSpec { after: Duration::from_secs(1), throttle: Arc::clone(&throttle) }),
+        ..GateSpec::default()
+    };
+    let (tracker, listener) = (TrackerSpec::default(), Box::new(Analysed(Arc::clone(&analysed))));
+    let judge = JudgeSpec { tracker, rules: vec![], kinds: vec![None], listener };
+    let engine = Engine::start(EngineSpec {
+        workers: 1,
+        lanes: vec![LaneTerms { input, free: None, weight: 1.0, max_batch: 1, max_wait: Duration::ZERO }],
+        open: Arc::new(move |_, input| {
+            let backend = Box::new(Scripted { input, shape: vec![84, 6], output: vec![0.0; 84 * 6] });
+            Ok(Lane { backend, decoder: Decoder::new(&model, input, decode.clone()) })
+        }),
+        known: vec![Batch { lane: 0, input }],
+        cameras: vec![Some(CameraSpec { lane: 0, gate, judge })],
+        thread_cpu: oriel::system::thread_cpu,
+    });
+    let engine = Arc::new(engine.expect("a scripted model opens"));
+    // Of each decoded picture: when, and whether the block is in it.
+    let decoded = Arc::new(Mutex::new(Vec::<(u64, bool)>::new()));
+    let on_shot: media::OnShot = Arc::new({
+        let (engine, decoded) = (Arc::clone(&engine), Arc::clone(&decoded));
+        move |shot| {
+            let block = luma_max(&*shot.pixels) > 200;
+            decoded.lock().expect("no panic").push((shot.pts.0, block));
+            let frame = looped::frame(0, 0, shot.pixels);
+            engine.put_waiting(Frame { pts: shot.pts, ..frame });
+            Flow::Go
+        }
+    });
+    let spec = SourceSpec { throttle: Some(throttle), ..camera(&server.url(0)) };
+    // The stream ends with the clip: how that is told does not matter here.
+    let ended = media::run_once(&spec, &Session::live(), &Stop::default(), on_shot, || {});
+    println!("{ended:?}");
+    let end = Instant::now() + PATIENCE;
+    let at_rest = |tally: TallyReading| tally.inferred + tally.dropped_total() == tally.decoded;
+    while !at_rest(engine.tally(CameraId(0)).read()) {
+        assert!(Instant::now() < end, "every picture is analysed or dropped");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+
+    let (decoded, analysed) = (decoded.lock().expect("no panic"), analysed.lock().expect("no panic"));
+    const SECOND: u64 = 1_000_000_000;
+    let came = decoded.iter().position(|(_, block)| *block).expect("the block was decoded");
+    let gaps = |part: &[(u64, bool)]| part.windows(2).map(|pair| pair[1].0 - pair[0].0).collect::<Vec<_>>();
+    let asleep = gaps(&decoded[..=came]).into_iter().filter(|gap| *gap > 3 * SECOND / 2).count();
+    assert!(asleep >= 2, "key pictures alone while nothing moves: {decoded:?}");
+    let (first, _) = decoded[came];
+    assert!(analysed.contains(&first), "the key picture in which something moves is analysed");
+    let (second, _) = decoded[came + 1];
+    assert!(second - first <= 2 * SECOND + SECOND / 2, "awake with the next key picture: {second} after {first}");
+    let awake = &decoded[came + 1..];
+    assert!(awake.len() > 40, "{} pictures in the last seconds", awake.len());
+    let seen = awake.iter().filter(|(pts, _)| analysed.contains(pts)).count();
+    assert!(seen + 1 >= awake.len(), "{seen} of {} moving pictures analysed", awake.len());
+}
+
+fn luma_max(pixels: &dyn Pixels) -> u8 {
+    let picture = pixels.picture();
+    let y = match picture.planes {
+        Planes::I420 { y, .. } | Planes::Nv12 { y, .. } | Planes::Rgb(y) => y,
+    };
+    (0..picture.height).flat_map(|row| y.row(row, picture.width)).copied().max().unwrap_or(0)
 }

@@ -1,20 +1,23 @@
 //! The kernels of the loop, one thread: a picture into a slot, a head with its suppression, the motion gate, the tracker, and
 //! a worker's turn without its model.
 
+#[path = "../tests/common/mod.rs"]
+mod common;
+
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use common::looped::{self, Scripted};
 use criterion::{Criterion, criterion_group, criterion_main};
 use ndarray::{ArrayViewD, IxDyn};
 use oriel::base::detection::{Detection, Kind};
-use oriel::base::frame::{CameraId, Colour, Frame, OwnedPicture, OwnedPlanes, Pixels};
+use oriel::base::frame::{Colour, OwnedPicture, OwnedPlanes, Pixels};
 use oriel::base::geometry::Rect;
-use oriel::base::model::{ChannelOrder, Class, Fit, FitKind, Head, InputSpec, Model, Samples};
-use oriel::base::time::{Captured, Pts, TimeSource, Timestamp};
+use oriel::base::model::{Fit, FitKind, InputSpec};
+use oriel::base::time::Pts;
 use oriel::engine::{Batch, Lane, LaneTerms, Meters, Newest, Tally, Worker};
 use oriel::heads::{DecodeSpec, Decoder};
-use oriel::infer::{Backend, InferError, Slots};
 use oriel::motion::{MotionGate, MotionSpec};
 use oriel::preprocess::{Filler, Instructions};
 use oriel::system::thread_cpu;
@@ -23,15 +26,8 @@ use oriel::track::{Tracker, TrackerSpec};
 /// A picture into a slot, with each set of instructions that this CPU has.
 fn fill(c: &mut Criterion) {
     for (width, height, to_width, to_height) in [(1920, 1080, 416, 416), (1920, 1080, 416, 256), (704, 576, 416, 416)] {
-        let spec = InputSpec {
-            width: to_width,
-            height: to_height,
-            samples: Samples::F32,
-            order: ChannelOrder::Bgr,
-            mean: [0.0; 3],
-            scale: [1.0; 3],
-            fit: FitKind::LetterboxTopLeft { pad: 114.0 },
-        };
+        let fit = FitKind::LetterboxTopLeft { pad: 114.0 };
+        let spec = InputSpec { fit, ..looped::input(to_width, to_height) };
         let bytes: Vec<u8> = (0..width * height * 3 / 2).map(|i| (i * 31 % 251) as u8).collect();
         for (layout, planes) in [("I420", OwnedPlanes::I420(bytes.clone())), ("NV12", OwnedPlanes::Nv12(bytes))] {
             let picture = OwnedPicture { width, height, colour: Colour::default(), bytes: planes };
@@ -75,27 +71,8 @@ fn track(c: &mut Criterion) {
 
 /// YOLOX's 3549 rows of 85 numbers with a crowd in them, suppression included.
 fn heads(c: &mut Criterion) {
-    let input = InputSpec {
-        width: 416,
-        height: 416,
-        samples: Samples::F32,
-        order: ChannelOrder::Bgr,
-        mean: [0.0; 3],
-        scale: [1.0; 3],
-        fit: FitKind::Stretch,
-    };
-    let model = Model {
-        name: "bench".into(),
-        sha256: String::new(),
-        bytes: Arc::new([]),
-        input,
-        head: Head::YoloX,
-        classes: (0..80).map(|i| Class { label: format!("c{i}"), kind: None }).collect(),
-        precision: "f32".into(),
-        free: None,
-        suppression: oriel::base::model::Suppression::PerClass,
-        outputs: vec![],
-    };
+    let input = looped::input(416, 416);
+    let model = looped::model(input, 80, None);
     let spec = DecodeSpec { score_min: 0.1, nms_iou: 0.6, max: 200, all_classes: false, wanted: vec![] };
     let fit = Fit { x_per_pixel: 1.0 / 416.0, y_per_pixel: 1.0 / 416.0, x_offset: 0.0, y_offset: 0.0 };
     for every in [100, 4] {
@@ -115,75 +92,25 @@ fn heads(c: &mut Criterion) {
 
 /// A worker's whole turn but the model: take four frames, fit them, decode, give.
 fn turn(c: &mut Criterion) {
-    struct Nothing(InputSpec);
-    impl Backend for Nothing {
-        fn input(&self) -> InputSpec {
-            self.0
-        }
-
-        fn max_batch(&self) -> usize {
-            4
-        }
-
-        fn run(
-            &mut self,
-            _: Slots<'_>,
-            n: usize,
-            give: &mut dyn FnMut(usize, &[ArrayViewD<'_, f32>]),
-        ) -> Result<(), InferError> {
-            (0..n).for_each(|i| give(i, &[]));
-            Ok(())
-        }
-    }
-    let input = InputSpec {
-        width: 416,
-        height: 256,
-        samples: Samples::F32,
-        order: ChannelOrder::Bgr,
-        mean: [0.0; 3],
-        scale: [1.0; 3],
-        fit: FitKind::LetterboxTopLeft { pad: 114.0 },
-    };
-    let model = Model {
-        name: "bench".into(),
-        sha256: String::new(),
-        bytes: Arc::new([]),
-        input,
-        head: Head::YoloX,
-        classes: Arc::new([Class { label: "c".into(), kind: None }]),
-        precision: "f32".into(),
-        free: None,
-        suppression: oriel::base::model::Suppression::PerClass,
-        outputs: vec![],
-    };
+    let input = InputSpec { fit: FitKind::LetterboxTopLeft { pad: 114.0 }, ..looped::input(416, 256) };
+    let model = looped::model(input, 1, None);
     let spec = DecodeSpec { score_min: 0.1, nms_iou: 0.6, max: 200, all_classes: false, wanted: vec![] };
     let open = move |_: usize, input: InputSpec| {
-        Ok(Lane { backend: Box::new(Nothing(input)), decoder: Decoder::new(&model, input, spec.clone()) })
+        Ok(Lane {
+            backend: Box::new(Scripted { input, shape: vec![], output: vec![] }),
+            decoder: Decoder::new(&model, input, spec.clone()),
+        })
     };
     let known = [Batch { lane: 0, input }];
     let worker = Worker::new(Arc::new(open), &known, 4, Arc::new(Meters::default()), thread_cpu);
     let mut worker = worker.expect("nothing opens");
     let terms = LaneTerms { input, free: None, weight: 1.0, max_batch: 4, max_wait: Duration::ZERO };
     let newest = Newest::new([terms], (0..4).map(|_| (Some(0), Arc::new(Tally::default()))));
-    let pixels = Arc::new(OwnedPicture {
-        width: 1920,
-        height: 1080,
-        colour: Colour::default(),
-        bytes: OwnedPlanes::I420(vec![100; 1920 * 1080 * 3 / 2]),
-    });
+    let pixels = looped::grey(1920, 1080);
     c.bench_function("turn of four 1080p frames, no model", |b| {
         b.iter(|| {
             for camera in 0..4 {
-                newest.put(Frame {
-                    camera: CameraId(camera),
-                    session: 1,
-                    pts: Pts(0),
-                    captured: Captured { at: Timestamp::UNIX_EPOCH, source: TimeSource::File, clock_offset_ms: None },
-                    decoded: Instant::now(),
-                    decode_cpu: Duration::ZERO,
-                    rested: Duration::ZERO,
-                    pixels: pixels.clone(),
-                });
+                newest.put(looped::frame(camera, 0, pixels.clone()));
             }
             worker.turn(&newest, |_, _, _| {})
         });

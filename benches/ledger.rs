@@ -1,12 +1,13 @@
 //! The ledger on this disk: events into it with the sync that makes them safe, what is to be sent out of it, and the notes of
 //! what the broker took. `$TMPDIR` says which disk.
 
-#[path = "../tests/common/events.rs"]
-mod events;
+#[path = "../tests/common/mod.rs"]
+mod common;
 
 use std::hint::black_box;
 use std::time::Duration;
 
+use common::events;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use oriel::ledger::{Reader, Recorder};
 

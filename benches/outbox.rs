@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use common::events::event;
 use oriel::base::event::Event;
-use oriel::base::frame::{CameraId, Colour, Frame, OwnedPicture, OwnedPlanes};
+use oriel::base::frame::{Colour, OwnedPicture, OwnedPlanes};
 use oriel::base::stop::Stop;
-use oriel::base::time::{Captured, Pts, TimeSource, Timestamp};
+use oriel::base::time::Timestamp;
 use oriel::broker::Broker;
 use oriel::catalog::Catalog;
 use oriel::engine::{
@@ -41,10 +41,7 @@ fn main() {
     let seconds = std::env::args().find_map(|word| word.parse().ok()).unwrap_or(20);
     let load = || machine().load;
     println!("{RATE} events/s for {seconds} s, accepted to seen by a subscriber, milliseconds; load {:.1}", load());
-    println!(
-        "{:<24} {:>6} {:>6} {:>6} {:>6} {:>7}",
-        "", "p50", "p95", "p99", "max", "events"
-    );
+    println!("{:<24} {:>6} {:>6} {:>6} {:>6} {:>7}", "", "p50", "p95", "p99", "max", "events");
     sync_alone();
     let embedded = Broker::start(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
     through("embedded, 3.1.1", Server::plain("127.0.0.1", embedded.addr().port(), Protocol::V311), seconds);
@@ -323,20 +320,7 @@ impl Looped {
                 let (engine, over) = (&engine, &over);
                 scope.spawn(move || {
                     for moment in 0.. {
-                        let frame = Frame {
-                            camera: CameraId(camera),
-                            session: 1,
-                            pts: Pts(moment * 40_000_000),
-                            captured: Captured {
-                                at: Timestamp::UNIX_EPOCH,
-                                source: TimeSource::File,
-                                clock_offset_ms: None,
-                            },
-                            decoded: Instant::now(),
-                            decode_cpu: Duration::ZERO,
-                            rested: Duration::ZERO,
-                            pixels: pixels.clone(),
-                        };
+                        let frame = common::looped::frame(camera, moment, pixels.clone());
                         if over.load(Relaxed) || !engine.put_waiting(frame) {
                             break;
                         }

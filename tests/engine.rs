@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use oriel::base::frame::{CameraId, Colour, Frame, OwnedPicture, OwnedPlanes};
 use oriel::base::model::Model;
-use oriel::base::time::{Captured, Pts, TimeSource, Timestamp};
+use oriel::base::time::Pts;
 use oriel::catalog::Catalog;
 use oriel::engine::{
     Batch, CameraSpec, Engine, EngineSpec, Finished, GateSpec, JudgeSpec, Judged, Lane, LaneTerms, Listener,
@@ -49,16 +49,7 @@ fn picture(camera: u32, moment: u64, width: usize, height: usize) -> Arc<OwnedPi
 }
 
 fn frame(camera: u32, moment: u64, (width, height): (usize, usize)) -> Frame {
-    Frame {
-        camera: CameraId(camera),
-        session: 1,
-        pts: Pts(moment * 40_000_000),
-        captured: Captured { at: Timestamp::UNIX_EPOCH, source: TimeSource::File, clock_offset_ms: None },
-        decoded: Instant::now(),
-        decode_cpu: Duration::ZERO,
-        rested: Duration::ZERO,
-        pixels: picture(camera, moment, width, height),
-    }
+    common::looped::frame(camera, moment, picture(camera, moment, width, height))
 }
 
 /// Every box of every frame, bit for bit.

@@ -17,7 +17,8 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     ("heads", &["base"], &["ndarray"]),
     ("motion", &["base"], &[]),
     ("track", &["base"], &[]),
-    ("rules", &["base"], &[]),
+    ("rules", &["base", "plate"], &[]),
+    ("plate", &["base"], &[]),
     ("score", &["base"], &[]),
     // 2 doors: one foreign thing each
     (
@@ -47,7 +48,7 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     // 3 engine: threads and queues
     (
         "engine",
-        &["base", "preprocess", "heads", "motion", "track", "rules", "infer"],
+        &["base", "preprocess", "heads", "motion", "track", "rules", "plate", "infer"],
         &["ndarray", "thiserror", "tracing"],
     ),
     // 4 wiring

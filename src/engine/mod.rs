@@ -7,6 +7,7 @@ mod judge;
 mod meters;
 mod newest;
 mod overload;
+mod plates;
 mod tally;
 
 pub use batch::{CameraSpec, Engine, EngineError, EngineSpec, Lane, OpenLane, Slab, Worker};
@@ -15,4 +16,5 @@ pub use judge::{Finished, JudgeSpec, Judged, Listener};
 pub use meters::{BATCH_MAX, Meters, MetersReading, Stage};
 pub use newest::{Batch, LaneTerms, Newest, Taken};
 pub use overload::Overload;
+pub use plates::{PlateReader, SeenPlate, TextReader};
 pub use tally::{Drop, Tally, TallyReading};

@@ -17,7 +17,7 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     ("heads", &["base"], &["ndarray"]),
     ("motion", &["base"], &[]),
     ("track", &["base"], &[]),
-    ("rules", &["base", "plate"], &[]),
+    ("rules", &["base"], &[]),
     ("plate", &["base"], &[]),
     ("score", &["base"], &[]),
     // 2 doors: one foreign thing each

@@ -30,9 +30,27 @@ pub struct Happening {
 /// The part of a happening that its type alone has.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
-    Crossing { direction: Direction, class: String, counts_in: u64, counts_out: u64, since: Pts },
+    Crossing {
+        direction: Direction,
+        class: String,
+        counts_in: u64,
+        counts_out: u64,
+        since: Pts,
+    },
     Intrusion(InZone),
     Loitering(InZone),
+    Plate {
+        text: String,
+        /// How sure the whole text is, and each of its characters, 0..1.
+        score: f32,
+        letters: Vec<f32>,
+        rect: Rect,
+        /// Code of GA/T 16.7, where the text alone decides it.
+        class: Option<&'static str>,
+        series: Option<&'static str>,
+        reads: u32,
+        list: Option<Listed>,
+    },
 }
 
 /// Fields that zone facts share.
@@ -96,6 +114,7 @@ impl Event {
         match &self.body {
             Body::GateCrossing(data) => &data.common.camera,
             Body::ZoneIntrusion(data) | Body::ZoneLoitering(data) => &data.common.camera,
+            Body::PlateRead(data) => &data.common.camera,
             Body::CameraHealth(data) => &data.camera,
             Body::NodeHealth(_) => "-",
         }
@@ -105,6 +124,7 @@ impl Event {
         match &self.body {
             Body::GateCrossing(data) => data.common.rule.as_deref(),
             Body::ZoneIntrusion(data) | Body::ZoneLoitering(data) => data.common.rule.as_deref(),
+            Body::PlateRead(data) => data.common.rule.as_deref(),
             Body::CameraHealth(_) | Body::NodeHealth(_) => None,
         }
     }
@@ -113,6 +133,7 @@ impl Event {
         match &self.body {
             Body::GateCrossing(data) => data.common.phase,
             Body::ZoneIntrusion(data) | Body::ZoneLoitering(data) => data.common.phase,
+            Body::PlateRead(data) => data.common.phase,
             Body::CameraHealth(data) => data.phase,
             Body::NodeHealth(data) => data.phase,
         }
@@ -133,6 +154,8 @@ pub enum Body {
     ZoneIntrusion(ZoneEvent),
     #[serde(rename = "oriel.zone.loitering.v1")]
     ZoneLoitering(ZoneEvent),
+    #[serde(rename = "oriel.plate.read.v1")]
+    PlateRead(PlateRead),
     #[serde(rename = "oriel.camera.health.v1")]
     CameraHealth(CameraHealth),
     #[serde(rename = "oriel.node.health.v1")]
@@ -145,14 +168,15 @@ impl Body {
             Body::GateCrossing(_) => "gate.crossing",
             Body::ZoneIntrusion(_) => "zone.intrusion",
             Body::ZoneLoitering(_) => "zone.loitering",
+            Body::PlateRead(_) => "plate.read",
             Body::CameraHealth(_) => "camera.health",
             Body::NodeHealth(_) => "node.health",
         }
     }
 
     /// Every type this version can emit, in its short form.
-    pub const SHORT_TYPES: [&'static str; 5] =
-        ["gate.crossing", "zone.intrusion", "zone.loitering", "camera.health", "node.health"];
+    pub const SHORT_TYPES: [&'static str; 6] =
+        ["gate.crossing", "zone.intrusion", "zone.loitering", "plate.read", "camera.health", "node.health"];
 }
 
 /// Fields of every event that a picture decided.
@@ -252,6 +276,45 @@ pub struct ZoneEvent {
     pub dwell_s: f32,
     pub threshold_s: f32,
     pub inside: u32,
+}
+
+/// Several pictures agree on a vehicle's plate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlateRead {
+    #[serde(flatten)]
+    pub common: Common,
+    /// Bare characters, no separator.
+    pub plate: String,
+    /// The product of `plate_character_scores`.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub plate_score: f32,
+    /// Of each character: how many readings agree on it, and how sure they were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plate_character_scores: Vec<f32>,
+    /// Where it was read last, fractions of the picture.
+    pub plate_box: Rect,
+    /// Code of GA/T 16.7, where the text alone decides it: 52 small new-energy, 51 large new-energy, 23 police ..
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plate_class: Option<String>,
+    /// The form of the text: standard, new_energy_small, police ..
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plate_series: Option<String>,
+    /// Readings of exactly this text.
+    pub plate_reads: u32,
+    /// Where the rule has lists: on which the plate is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<Listed>,
+    /// Kind of the vehicle.
+    pub class: String,
+}
+
+/// What a list says of a plate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Listed {
+    Allow,
+    Deny,
+    Unknown,
 }
 
 /// State of one camera; also the retained `health` document.

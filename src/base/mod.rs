@@ -10,6 +10,7 @@ pub mod health;
 pub mod histogram;
 pub mod id;
 pub mod model;
+pub mod plate;
 pub mod scene;
 pub mod secret;
 pub mod stop;

@@ -1,5 +1,6 @@
 //! What the rules of one camera look at: the tracks of one picture and its time.
 
+use crate::base::plate::TrackPlate;
 use crate::base::time::{Captured, Pts};
 use crate::base::track::Track;
 
@@ -13,4 +14,6 @@ pub struct Scene<'a> {
     pub captured: Captured,
     /// Confirmed tracks, by id; also those that are only predicted in this picture.
     pub tracks: &'a [Track],
+    /// What was read so far of the plates of vehicles that are there; empty where no rule asks for plates.
+    pub plates: &'a [TrackPlate],
 }

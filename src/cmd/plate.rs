@@ -9,11 +9,11 @@ use super::{BadInput, Failure, Outcome};
 use crate::base::frame::Pixels;
 use crate::base::geometry::Rect;
 use crate::base::model::{Model, Purpose};
+use crate::base::plate::{Letter, Series};
 use crate::catalog::Catalog;
 use crate::engine::{PlateReader, SeenPlate, TextReader};
 use crate::evidence::still;
 use crate::infer::{Provider, RuntimeSpec, SessionSpec, find_library, load_library};
-use crate::plate::Series;
 use crate::service::plan::open_session;
 
 #[derive(Debug, clap::Args)]
@@ -129,9 +129,8 @@ fn score(plate: &SeenPlate) -> f32 {
 fn answer(file: &std::path::Path, plates: &[SeenPlate]) -> serde_json::Value {
     let plates = plates.iter().map(|plate| {
         let (text, r) = (plate.reading.text(), plate.rect);
-        let letter = |letter: &crate::plate::Letter| {
-            serde_json::json!({"character": letter.character.to_string(), "score": letter.score})
-        };
+        let letter =
+            |letter: &Letter| serde_json::json!({"character": letter.character.to_string(), "score": letter.score});
         serde_json::json!({
             "series": Series::of(&text).map(Series::word),
             "text": text,

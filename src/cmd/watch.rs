@@ -234,6 +234,11 @@ pub(super) fn summary(event: &Value) -> String {
                 data("inside")
             )
         }
+        "plate.read" => {
+            let list = data("list");
+            let said = format!("{} ({} readings, {})", data("plate"), data("plate_reads"), data("class"));
+            if list.is_empty() { said } else { format!("{said}: {list}") }
+        }
         "camera.health" | "node.health" => match data("reason").as_str() {
             "" => data("state"),
             reason => format!("{}: {reason}", data("state")),

@@ -134,6 +134,8 @@ keys! {
         models: Vec<At<String>>;
         /// How models are run.
         inference: Inference;
+        /// Models for the plates of vehicles, where a rule asks for them.
+        plates: Plates;
         /// Cameras by id.
         #[schemars(required)]
         cameras: NamedMap<Camera>;
@@ -303,7 +305,8 @@ keys! {
 keys! {
     /// What makes an event.
     Rule {
-        /// `gate.crossing` needs `line`; `zone.intrusion` and `zone.loitering` need `zone`.
+        /// `gate.crossing` needs `line`; `zone.intrusion` and `zone.loitering` need `zone`;
+        /// `plate.read` needs neither.
         #[schemars(required)]
         r#type: RuleType;
         /// Id of a line of this camera.
@@ -312,10 +315,32 @@ keys! {
         zone: String;
         /// Kinds the rule looks at; without it the kinds the camera tracks.
         kinds: Vec<At<Kind>>;
+        /// plate.read: pictures that have to agree on a plate.
+        min_reads: u64, in 1 to 100;
+        /// plate.read: how sure the text has to be.
+        score_min: f64, in 0 to 1;
+        /// plate.read: plates that may pass, such as 皖A12345. With a list each event says `allow`, `deny` or `unknown`.
+        allow: Vec<At<String>>;
+        /// plate.read: plates that may not; their events are warnings.
+        deny: Vec<At<String>>;
         /// Seconds in the zone before it counts. 0 if absent for intrusion; loitering needs it.
         seconds: f64, in 0 to 86400;
         /// As the camera's `anchor`, which it replaces for this rule.
         anchor: Anchor;
+    }
+}
+
+keys! {
+    /// Models that find and read the plates of vehicles; loaded only where a rule asks for plates.
+    Plates {
+        /// Card of the model that finds plates.
+        #[schemars(extend("default" = "plate_mnet_640"))]
+        detector: String;
+        /// Card of the model that reads them.
+        #[schemars(extend("default" = "plate_lprnet_94x24"))]
+        reader: String;
+        /// Plates found with less are not read.
+        score_min: f64, in 0 to 1, default 0.5;
     }
 }
 
@@ -370,6 +395,7 @@ pub enum RuleType {
     Crossing,
     Intrusion,
     Loitering,
+    PlateRead,
 }
 
 /// Direction of a way from a line's left to its right.
@@ -387,6 +413,7 @@ impl RuleType {
             RuleType::Crossing => "gate.crossing",
             RuleType::Intrusion => "zone.intrusion",
             RuleType::Loitering => "zone.loitering",
+            RuleType::PlateRead => "plate.read",
         }
     }
 }
@@ -408,7 +435,7 @@ words! { schema Decode:
 words! { schema Way: "left_to_right" => Way::LEFT_TO_RIGHT, "right_to_left" => Way::RIGHT_TO_LEFT }
 words! { schema RuleType:
     "gate.crossing" => RuleType::Crossing, "zone.intrusion" => RuleType::Intrusion,
-    "zone.loitering" => RuleType::Loitering,
+    "zone.loitering" => RuleType::Loitering, "plate.read" => RuleType::PlateRead,
 }
 words! { Anchor: "bottom_centre" => Anchor::BottomCentre, "centre" => Anchor::Centre }
 words! { Kind:

@@ -9,17 +9,19 @@ use std::time::Duration;
 
 use super::places::{At, NamedMap, Node, Place, Problem, Problems, Read, check_id, nearest, quoted};
 use super::raw::{self, OrText, RuleType};
-use super::{BrokerChoice, Camera, CameraKind, Config, FindModel, Http, Inference, Mqtt, Protocol, Want, url};
+use super::{BrokerChoice, Camera, CameraKind, Config, FindModel, Http, Inference, Mqtt, Plates, Protocol, Want, url};
 use crate::base::detection::Kind;
 use crate::base::event::Direction;
 use crate::base::geometry::{Anchor, Line, Point, Polygon};
-use crate::base::model::Model;
+use crate::base::model::{Model, Purpose};
+use crate::base::plate::Series;
 use crate::base::secret::Secret;
 use crate::base::throttle::Throttle;
 use crate::infer::RuntimeSpec;
 use crate::media::{Origin, SourceSpec};
 use crate::motion::MotionSpec;
 use crate::rules::line::CrossingSpec;
+use crate::rules::plate::PlateReadSpec;
 use crate::rules::zone::{IntrusionSpec, LoiteringSpec};
 use crate::rules::{NamedRule, RuleSpec};
 
@@ -98,7 +100,15 @@ impl Desk<'_> {
             named.iter().filter_map(|(_, at)| Some(at.value.model.as_ref()?.value.as_str())).collect();
         let inference = self.inference(root.inference.as_ref(), &models);
         let cameras = self.needed(&root.cameras, "cameras", top, "at least one camera");
-        let cameras = cameras.map(|cameras| self.cameras(cameras, &folders)).unwrap_or_default();
+        let mut cameras = cameras.map(|cameras| self.cameras(cameras, &folders)).unwrap_or_default();
+        let reads_plates =
+            |camera: &Camera| camera.rules.iter().any(|rule| matches!(rule.spec, RuleSpec::PlateRead(_)));
+        if cameras.iter().any(|camera| camera.enabled && reads_plates(camera)) {
+            let plates = self.plates(root.plates.as_ref(), top, &folders);
+            for camera in cameras.iter_mut().filter(|camera| reads_plates(camera)) {
+                camera.plates.clone_from(&plates);
+            }
+        }
         Some(Config {
             node: node.map(|node| node.value.clone()).unwrap_or_default(),
             data: PathBuf::from(root.data()),
@@ -393,7 +403,8 @@ impl Desk<'_> {
         if let (Some(source), Some(_)) = (&mut source, idle_after) {
             source.throttle = Some(Arc::new(Throttle::default()));
         }
-        let model = raw.model.as_ref().filter(|_| serving).and_then(|name| self.model(name, folders));
+        let model =
+            raw.model.as_ref().filter(|_| serving).and_then(|name| self.model_for(name, Purpose::Boxes, folders));
         let seen: Option<Vec<Kind>> = model.as_ref().map(kinds_of);
         let kinds = self.kinds(raw.kinds.as_ref(), seen.as_deref(), &raw.model);
 
@@ -424,6 +435,7 @@ impl Desk<'_> {
             lines,
             zones,
             rules,
+            plates: None,
             snapshots: raw.snapshots(),
         })
     }
@@ -453,6 +465,30 @@ impl Desk<'_> {
         }
         let after = self.needed(&idle.value.after_s, "after_s", &idle.place, "seconds without motion, such as 60")?;
         Duration::try_from_secs_f64(after.value).ok()
+    }
+
+    fn plates(&self, raw: Option<&At<raw::Plates>>, top: &Place, folders: &[PathBuf]) -> Option<Plates> {
+        let place = raw.map_or(top, |at| &at.place);
+        let model = |given: Option<&At<String>>, usual: &str, purpose: Purpose| {
+            let usual = At { value: usual.to_owned(), place: place.clone() };
+            let name = given.unwrap_or(&usual);
+            self.model_for(name, purpose, folders)
+        };
+        let raw = raw.map(|at| &at.value);
+        let detector = model(raw.and_then(|raw| raw.detector.as_ref()), "plate_mnet_640", Purpose::Boxes);
+        let reader = model(raw.and_then(|raw| raw.reader.as_ref()), "plate_lprnet_94x24", Purpose::Text);
+        let score_min = raw.map_or(0.5, |raw| raw.score_min()) as f32;
+        Some(Plates { detector: detector?, reader: reader?, score_min })
+    }
+
+    fn model_for(&self, name: &At<String>, purpose: Purpose, folders: &[PathBuf]) -> Option<Model> {
+        let model = self.model(name, folders)?;
+        let found = model.head.purpose();
+        if found != purpose {
+            self.tell(&name.place, format!("{} {found}, expected a model that {purpose}", quoted(&name.value)));
+            return None;
+        }
+        Some(model)
     }
 
     fn model(&self, name: &At<String>, folders: &[PathBuf]) -> Option<Model> {
@@ -615,8 +651,9 @@ impl Desk<'_> {
         scope: &Scope<'_>,
     ) -> Option<(Vec<Kind>, RuleSpec)> {
         let (raw, place) = (&at.value, &at.place);
-        let words: Vec<&str> =
-            [RuleType::Crossing, RuleType::Intrusion, RuleType::Loitering].map(RuleType::word).to_vec();
+        let words: Vec<&str> = [RuleType::Crossing, RuleType::Intrusion, RuleType::Loitering, RuleType::PlateRead]
+            .map(RuleType::word)
+            .to_vec();
         let kinds = match &raw.kinds {
             Some(kinds) => {
                 let all = (scope.seen.is_some() && !scope.kinds.is_empty()).then_some(scope.kinds);
@@ -632,7 +669,25 @@ impl Desk<'_> {
             }
         };
         let seconds = raw.seconds.as_ref();
+        if rule_type != RuleType::PlateRead {
+            misplaced(raw.min_reads.as_ref().map(|at| &at.place), "min_reads");
+            misplaced(raw.score_min.as_ref().map(|at| &at.place), "score_min");
+            misplaced(raw.allow.as_ref().map(|at| &at.place), "allow");
+            misplaced(raw.deny.as_ref().map(|at| &at.place), "deny");
+        }
         let spec = match rule_type {
+            RuleType::PlateRead => {
+                misplaced(raw.zone.as_ref().map(|at| &at.place), "zone");
+                misplaced(raw.line.as_ref().map(|at| &at.place), "line");
+                misplaced(seconds.map(|at| &at.place), "seconds");
+                misplaced(raw.anchor.as_ref().map(|at| &at.place), "anchor");
+                RuleSpec::PlateRead(PlateReadSpec {
+                    min_reads: raw.min_reads.as_ref().map_or(3, |at| at.value as u32),
+                    score_min: raw.score_min.as_ref().map_or(0.6, |at| at.value as f32),
+                    allow: raw.allow.as_ref().map(|list| self.listed_plates(list)),
+                    deny: raw.deny.as_ref().map(|list| self.listed_plates(list)),
+                })
+            }
             RuleType::Crossing => {
                 misplaced(raw.zone.as_ref().map(|at| &at.place), "zone");
                 misplaced(seconds.map(|at| &at.place), "seconds");
@@ -669,6 +724,19 @@ impl Desk<'_> {
             }
         };
         Some((kinds, spec))
+    }
+
+    /// Plates as they are compared: no separators, upper case. What no plate can be is told.
+    fn listed_plates(&self, list: &At<Vec<At<String>>>) -> Vec<String> {
+        let bare = |at: &At<String>| {
+            let separator = |c: &char| c.is_whitespace() || matches!(c, '.' | '-' | '·' | '•' | '・');
+            let text: String = at.value.chars().filter(|c| !separator(c)).flat_map(char::to_uppercase).collect();
+            if Series::of(&text).is_none() {
+                self.tell(&at.place, format!("no plate reads {}; expected one such as 皖A12345", quoted(&at.value)));
+            }
+            text
+        };
+        list.value.iter().map(bare).collect()
     }
 
     /// The line or zone that a rule names.

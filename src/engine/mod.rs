@@ -10,7 +10,7 @@ mod overload;
 mod plates;
 mod tally;
 
-pub use batch::{CameraSpec, Engine, EngineError, EngineSpec, Lane, OpenLane, Slab, Worker};
+pub use batch::{CameraSpec, Engine, EngineError, EngineSpec, Lane, OpenLane, OpenPlates, Slab, Worker};
 pub use gate::{GateSpec, IdleSpec};
 pub use judge::{Finished, JudgeSpec, Judged, Listener};
 pub use meters::{BATCH_MAX, Meters, MetersReading, Stage};

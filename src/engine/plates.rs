@@ -7,10 +7,10 @@ use super::meters::BATCH_MAX;
 use crate::base::frame::Picture;
 use crate::base::geometry::Rect;
 use crate::base::model::{Head, InputSpec, Model};
+use crate::base::plate::{Letter, Reading};
 use crate::heads::ctc::{self, Glyph};
 use crate::heads::{DecodeSpec, Decoder, Found};
 use crate::infer::{Backend, InferError};
-use crate::plate::{Letter, Reading};
 use crate::preprocess::Filler;
 
 /// One plate as one picture shows it.

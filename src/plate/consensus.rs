@@ -1,7 +1,7 @@
 //! Several readings of one plate into one text. Characters vote, weighted by how sure they were; but only a text that was
 //! read as a whole at least once can win: a plate that no picture showed is never put together.
 
-use super::{Letter, Reading, Series};
+use crate::base::plate::{Letter, Reading, Series, Settled};
 
 /// Different texts of one vehicle that are remembered; a plate that is read in more ways is not readable.
 const TEXTS_MAX: usize = 16;
@@ -21,19 +21,6 @@ struct Read {
     quality: f32,
     count: u32,
     valid: bool,
-}
-
-/// What the readings agree on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Settled {
-    /// The text, each character with its share of all votes: how many readings agree on it, and how sure they were.
-    pub reading: Reading,
-    /// Readings of exactly this text.
-    pub reads: u32,
-    /// Readings in all.
-    pub of: u32,
-    /// What the text could be; None: a text that no plate has.
-    pub series: Option<Series>,
 }
 
 impl Consensus {

@@ -2,6 +2,7 @@
 //! a clock, never fails, and knows nothing of MQTT, files or other cameras.
 
 pub mod line;
+pub mod plate;
 #[cfg(test)]
 mod scenes;
 pub mod zone;
@@ -27,6 +28,8 @@ pub enum RuleSpec {
     Intrusion(zone::IntrusionSpec),
     /// `zone.loitering`
     Loitering(zone::LoiteringSpec),
+    /// `plate.read`
+    PlateRead(plate::PlateReadSpec),
 }
 
 /// One rule at work. Implemented by each rule file, and by the engine's tests with a scripted one.
@@ -46,6 +49,7 @@ pub fn build(rules: &[NamedRule]) -> Vec<Box<dyn Rule>> {
             match &rule.spec {
                 RuleSpec::Crossing(spec) => Box::new(line::Crossing::new(rule, spec)),
                 RuleSpec::Intrusion(spec) => Box::new(zone::InZoneRule::intrusion(rule, spec)),
+                RuleSpec::PlateRead(spec) => Box::new(plate::PlateRead::new(rule, spec)),
                 RuleSpec::Loitering(spec) => Box::new(zone::InZoneRule::loitering(rule, spec)),
             }
         })

@@ -141,6 +141,7 @@ fn attach(event: &mut Event, url: String) {
     let common = match &mut event.body {
         Body::GateCrossing(data) => &mut data.common,
         Body::ZoneIntrusion(data) | Body::ZoneLoitering(data) => &mut data.common,
+        Body::PlateRead(data) => &mut data.common,
         Body::CameraHealth(_) | Body::NodeHealth(_) => return,
     };
     common.media.get_or_insert_with(Media::default).snapshot = Some(url);
@@ -164,7 +165,7 @@ fn state_of(event: &Event, link: &Link) {
             let health = serde_json::to_string(data).unwrap_or_default();
             link.state(&format!("cameras/{camera}/health"), health);
         }
-        Body::NodeHealth(_) => {}
+        Body::PlateRead(_) | Body::NodeHealth(_) => {}
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::base::event::{
     Body, CameraHealth, Common, Counts, Event, Fact, FrameRef, GateCrossing, Happening, InZone, Media, ModelRef, Phase,
-    Severity, ZoneEvent,
+    PlateRead, Severity, ZoneEvent,
 };
 use crate::base::id;
 use crate::base::scene::Scene;
@@ -93,6 +93,18 @@ impl Envelope {
                 },
             }),
             Fact::Intrusion(inside) => Body::ZoneIntrusion(zone(common, inside)),
+            Fact::Plate { text, score, letters, rect, class, series, reads, list } => Body::PlateRead(PlateRead {
+                plate: text.clone(),
+                plate_score: *score,
+                plate_character_scores: letters.clone(),
+                plate_box: *rect,
+                plate_class: class.map(str::to_owned),
+                plate_series: series.map(str::to_owned),
+                plate_reads: *reads,
+                list: *list,
+                class: common.objects.first().map(|object| object.class.clone()).unwrap_or_default(),
+                common,
+            }),
             Fact::Loitering(inside) => Body::ZoneLoitering(zone(common, inside)),
         };
         // Live, the ledger's writer sets both `recordedtime` and `sequence`; replay has no clock but the clip's.

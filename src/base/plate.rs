@@ -1,5 +1,58 @@
-//! The forms of plates on the mainland (GA 36-2018 and its amendment for new-energy vehicles, GA/T 16.7 for the codes).
-//! Tells what a text could be; never what it should have been.
+//! Plates as values: what was read, what several readings agree on, and the forms of plates on the mainland (GA 36-2018 and
+//! its amendment for new-energy vehicles, GA/T 16.7 for the codes). Tells what a text could be; never what it should have been.
+
+use crate::base::geometry::Rect;
+use crate::base::track::TrackId;
+
+/// One character as it was read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Letter {
+    pub character: char,
+    /// 0..1
+    pub score: f32,
+}
+
+/// One reading of one plate, left to right.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Reading {
+    pub letters: Vec<Letter>,
+}
+
+impl Reading {
+    pub fn text(&self) -> String {
+        self.letters.iter().map(|letter| letter.character).collect()
+    }
+
+    /// How sure all of it is: the product of its characters' scores, 0 for an empty one.
+    pub fn score(&self) -> f32 {
+        match self.letters.is_empty() {
+            true => 0.0,
+            false => self.letters.iter().map(|letter| letter.score).product(),
+        }
+    }
+}
+
+/// What the readings agree on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settled {
+    /// The text, each character with its share of all votes: how many readings agree on it, and how sure they were.
+    pub reading: Reading,
+    /// Readings of exactly this text.
+    pub reads: u32,
+    /// Readings in all.
+    pub of: u32,
+    /// What the text could be; None: a text that no plate has.
+    pub series: Option<Series>,
+}
+
+/// What is known of one vehicle's plate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrackPlate {
+    pub track: TrackId,
+    pub settled: Settled,
+    /// Where it was read last, fractions of the picture.
+    pub rect: Rect,
+}
 
 /// A series of plates, as far as the text alone tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -48,6 +48,14 @@ pub struct Captured {
     pub clock_offset_ms: Option<f64>,
 }
 
+impl Captured {
+    /// In a recorded clip that began at `start`.
+    pub fn of_clip(start: Timestamp, passed: Duration) -> Captured {
+        let at = start.checked_add(passed).unwrap_or(start);
+        Captured { at, source: TimeSource::File, clock_offset_ms: None }
+    }
+}
+
 /// Two clocks in one: the system's, or one that a test moves by hand.
 pub trait Clock: Send + Sync {
     /// Never goes back; for watchdogs and pauses.

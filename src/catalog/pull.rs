@@ -155,7 +155,7 @@ mod tests {
     }
 
     fn file() -> (Vec<u8>, String) {
-        let bytes: Vec<u8> = (0..200_000u32).map(|i| (i * 7919 >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..200_000u32).map(|i| ((i * 7919) >> 3) as u8).collect();
         let hash = sha256_hex(&bytes);
         (bytes, hash)
     }

@@ -59,6 +59,30 @@ pub trait Listener: Send {
     fn finished(&mut self, finished: &Finished<'_>);
 }
 
+/// One camera's judge without an engine, for detections that were made before.
+pub struct Rerun {
+    bench: Bench,
+    judged: u64,
+}
+
+impl Rerun {
+    pub fn new(spec: JudgeSpec, thread_cpu: fn() -> Duration) -> Rerun {
+        let (tally, meters) = (Arc::new(Tally::default()), Arc::new(Meters::default()));
+        Rerun { bench: Bench::new(CameraId(0), spec, 1, tally, meters, thread_cpu), judged: 0 }
+    }
+
+    /// What the model found in the next frame.
+    pub fn judge(&mut self, frame: Frame, found: &[Found]) {
+        self.bench.give(Taken { frame, ticket: self.judged }, Some(found), &mut None);
+        self.judged += 1;
+    }
+
+    /// Closes what is open.
+    pub fn finish(self) {
+        self.bench.interrupt(u32::MAX);
+    }
+}
+
 /// A judge behind its lock, with the early answers that wait for their turn.
 pub(super) struct Bench {
     inner: Mutex<Inner>,

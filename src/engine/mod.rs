@@ -12,7 +12,7 @@ mod tally;
 
 pub use batch::{CameraSpec, Engine, EngineError, EngineSpec, Lane, OpenLane, OpenPlates, Slab, Worker};
 pub use gate::{GateSpec, IdleSpec};
-pub use judge::{Finished, JudgeSpec, Judged, Listener};
+pub use judge::{Finished, JudgeSpec, Judged, Listener, Rerun};
 pub use meters::{BATCH_MAX, Meters, MetersReading, Stage};
 pub use newest::{Batch, LaneTerms, Newest, Taken};
 pub use overload::Overload;

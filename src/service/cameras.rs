@@ -134,14 +134,7 @@ impl<'a> Loop<'a> {
         }
         let cameras = self.cameras.iter().zip(&self.lanes).enumerate().map(|(index, (camera, lane))| {
             let model = camera.model.as_ref().filter(|_| camera.enabled)?;
-            let kinds = model.classes.iter().map(|class| class.kind.filter(|kind| camera.kinds.contains(kind)));
-            let judge = JudgeSpec {
-                tracker: TrackerSpec { score_high: camera.score_min, ..TrackerSpec::default() },
-                rules: rules::build(&camera.rules),
-                plates: camera.plates.is_some(),
-                kinds: kinds.collect(),
-                listener: listener(index),
-            };
+            let judge = judge_of(camera, model, listener(index));
             lane.map(|lane| CameraSpec { lane, gate: gate_of(camera), judge })
         });
         let spec = EngineSpec {
@@ -184,6 +177,18 @@ impl<'a> Loop<'a> {
             .map(|(row, _)| row)
             .collect();
         DecodeSpec { score_min: SCORE_LOW, nms_iou: NMS_IOU, max: BOXES_MAX, all_classes: false, wanted }
+    }
+}
+
+/// How a camera's detections are judged.
+pub fn judge_of(camera: &Camera, model: &Model, listener: Box<dyn Listener>) -> JudgeSpec {
+    let kinds = model.classes.iter().map(|class| class.kind.filter(|kind| camera.kinds.contains(kind)));
+    JudgeSpec {
+        tracker: TrackerSpec { score_high: camera.score_min, ..TrackerSpec::default() },
+        rules: rules::build(&camera.rules),
+        plates: camera.plates.is_some(),
+        kinds: kinds.collect(),
+        listener,
     }
 }
 

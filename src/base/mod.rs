@@ -12,6 +12,7 @@ pub mod id;
 pub mod model;
 pub mod plate;
 pub mod scene;
+pub mod schedule;
 pub mod secret;
 pub mod stop;
 pub mod throttle;

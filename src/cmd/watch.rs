@@ -225,7 +225,15 @@ pub(super) fn summary(event: &Value) -> String {
         "gate.crossing" => {
             format!("{} {}, {} in, {} out", data("class"), data("direction"), data("count/in"), data("count/out"))
         }
-        "zone.intrusion" | "zone.loitering" => {
+        "gate.wrong_way" => format!("{} against {}", data("objects/0/class"), data("allowed")),
+        "gate.tailgating" => {
+            format!("{} behind another by {} ms, {} passed", data("objects/0/class"), data("gap_ms"), data("passed"))
+        }
+        "gate.speeding" => {
+            format!("{} at {} km/h, {} allowed", data("objects/0/class"), data("speed_kmh"), data("limit_kmh"))
+        }
+        "zone.crowd" => format!("{} in {}, {} are a crowd", data("inside"), data("zone"), data("limit")),
+        "zone.intrusion" | "zone.loitering" | "lane.blocked" | "lane.fire_lane_parking" => {
             format!(
                 "{} in {} for {} s, {} inside",
                 data("objects/0/class"),

@@ -4,6 +4,7 @@
 mod places;
 mod raw;
 mod resolve;
+mod rules;
 mod url;
 
 use std::collections::BTreeMap;

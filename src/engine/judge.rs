@@ -11,7 +11,6 @@ use super::tally::{Drop, Tally};
 use crate::base::detection::{Detection, Kind};
 use crate::base::event::Happening;
 use crate::base::frame::{CameraId, Frame};
-use crate::base::plate::TrackPlate;
 use crate::base::scene::Scene;
 use crate::base::track::Track;
 use crate::heads::Found;
@@ -205,7 +204,7 @@ impl Inner {
             self.judge.observe(self.camera, &frame, &found, reader, meters, *thread_cpu);
             tally.inferred();
             meters.judged(frame.decoded.elapsed());
-            self.last = Some(scene(&frame, &[], &[]));
+            self.last = Some(scene(&frame, &[]));
         }
         self.spare.push(found);
     }
@@ -238,7 +237,8 @@ impl Judge {
                 });
             }
         }
-        self.tracker.rest(frame.rested.saturating_sub(self.rested));
+        let rested = frame.rested.saturating_sub(self.rested);
+        self.tracker.rest(rested);
         self.rested = frame.rested;
         self.tracks.clear();
         self.tracks.extend_from_slice(self.tracker.update(frame.pts, &self.detections));
@@ -253,7 +253,7 @@ impl Judge {
         }
         self.happenings.clear();
         let plates = self.lookout.as_ref().map_or(&[][..], Lookout::plates);
-        let scene = scene(frame, &self.tracks, plates);
+        let scene = Scene { rested, plates, ..scene(frame, &self.tracks) };
         for rule in &mut self.rules {
             rule.observe(&scene, &mut self.happenings);
         }
@@ -291,7 +291,7 @@ fn look_for_plates(lookout: &mut Lookout, reader: &mut PlateReader, frame: &Fram
     }
 }
 
-fn scene<'a>(frame: &Frame, tracks: &'a [Track], plates: &'a [TrackPlate]) -> Scene<'a> {
+fn scene<'a>(frame: &Frame, tracks: &'a [Track]) -> Scene<'a> {
     let picture = frame.pixels.picture();
     Scene {
         width: picture.width as u32,
@@ -299,7 +299,8 @@ fn scene<'a>(frame: &Frame, tracks: &'a [Track], plates: &'a [TrackPlate]) -> Sc
         session: frame.session,
         pts: frame.pts,
         captured: frame.captured,
+        rested: Duration::ZERO,
         tracks,
-        plates,
+        plates: &[],
     }
 }

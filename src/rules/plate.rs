@@ -115,7 +115,12 @@ mod tests {
     use crate::rules::RuleSpec;
 
     fn told(spec: &PlateReadSpec, sightings: &[(&str, u32, f32)]) -> Vec<(String, Option<Listed>, Severity)> {
-        let rule = NamedRule { id: "r".into(), kinds: vec![Kind::Car], spec: RuleSpec::PlateRead(spec.clone()) };
+        let rule = NamedRule {
+            id: "r".into(),
+            kinds: vec![Kind::Car],
+            spec: RuleSpec::PlateRead(spec.clone()),
+            schedule: None,
+        };
         let mut rule = PlateRead::new(&rule, spec);
         let rect = Rect::new(0.1, 0.1, 0.3, 0.3);
         let (born, seen) = (Pts(0), Pts(0));
@@ -131,6 +136,7 @@ mod tests {
                 session: 1,
                 pts: Pts(i as u64),
                 captured: Captured { at: Timestamp::UNIX_EPOCH, source: TimeSource::File, clock_offset_ms: None },
+                rested: std::time::Duration::ZERO,
                 tracks: &tracks,
                 plates: &[TrackPlate { track: 7, settled, rect }],
             };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::line::CrossingSpec;
+use super::passage::LineSpec;
 use super::zone::{IntrusionSpec, LoiteringSpec};
 use super::{NamedRule, RuleSpec, build};
 use crate::base::detection::Kind;
@@ -18,13 +18,13 @@ use crate::base::track::{Track, TrackId};
 type Walk<'a> = &'a [Option<(TrackId, f32)>];
 
 fn rule(spec: RuleSpec) -> NamedRule {
-    NamedRule { id: "r".into(), kinds: vec![Kind::Person], spec }
+    NamedRule { id: "r".into(), kinds: vec![Kind::Person], spec, schedule: None }
 }
 
 /// A line up the middle of the picture's lower half: from right of it to left is towards smaller x.
 fn line() -> NamedRule {
     let line = Line { a: Point::new(0.5, 1.0), b: Point::new(0.5, 0.5) };
-    rule(RuleSpec::Crossing(CrossingSpec {
+    rule(RuleSpec::Crossing(LineSpec {
         line_id: "l".into(),
         line,
         left_to_right: Direction::In,
@@ -56,7 +56,7 @@ fn person(id: TrackId, x: f32, y: f32, pts: Pts) -> Track {
 
 fn scene(pts: Pts, tracks: &[Track]) -> Scene<'_> {
     let captured = Captured { at: Timestamp::UNIX_EPOCH, source: TimeSource::File, clock_offset_ms: None };
-    Scene { width: 640, height: 360, session: 1, pts, captured, tracks, plates: &[] }
+    Scene { width: 640, height: 360, session: 1, pts, captured, rested: Duration::ZERO, tracks, plates: &[] }
 }
 
 fn play(rule: &NamedRule, pictures: impl Iterator<Item = Vec<Track>>) -> Vec<(f64, Happening)> {

@@ -1,6 +1,6 @@
 """Training pictures from labelled frames: cut, scaled, mixed, with cut-out things pasted in, and worn as cameras wear them.
 
-Reads WORK/real/*.npz (teacher.py) and WORK/synthetic/*.npz (scenes.py): `pictures` [n, h, w, 3] and `boxes` [m, 7]: frame,
+Reads WORK/real/*.npz (teacher.py) and WORK/synthetic/*.npz (synthetic.py): `pictures` [n, h, w, 3] and `boxes` [m, 7]: frame,
 left, top, right, bottom, score, kind. A box below SURE is neither a thing nor background, and so is what moves in front of a
 steady camera and has no name.
 """
@@ -204,7 +204,7 @@ class Pictures(torch.utils.data.IterableDataset):
         # A clip with many boxes teaches more than one with few, but not in proportion.
         self.weight = np.array([(1 + sum((b[:, 4] >= SURE).sum() for b in c.boxes)) ** 0.3 for c in self.real])
         if not self.real and not self.synthetic:
-            raise SystemExit(f"{work}: nothing to train on; run teacher.py or scenes.py first")
+            raise SystemExit(f"{work}: nothing to train on; run teacher.py or synthetic.py first")
 
     def frame(self, rng):
         if rng.random() < self.share:

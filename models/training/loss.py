@@ -48,11 +48,10 @@ def assign(y, boxes, wanted, kinds, grid):
     iou, _ = ious(boxes[None, rows], wanted[:, None])
     p = (y[rows, 4].sigmoid()[:, None] * y[rows, 5:].sigmoid()).sqrt().clamp(1e-4, 1 - 1e-4)
     cost = -p[:, kinds].T.log() - 3 * (iou + 1e-6).log() + 1e5 * ~near
-    takes = torch.zeros_like(cost, dtype=torch.bool)
-    count = iou.where(near, 0).topk(min(10, len(rows)), 1).values.sum(1).int().clamp(1)
-    for i in range(len(wanted)):
-        takes[i, cost[i].topk(min(int(count[i]), len(rows)), largest=False).indices] = True
-    takes &= near
+    most = min(10, len(rows))
+    count = iou.where(near, 0).topk(most, 1).values.sum(1).int().clamp(1)
+    best = cost.topk(most, 1, largest=False).indices
+    takes = torch.zeros_like(near).scatter_(1, best, torch.arange(most)[None] < count[:, None]) & near
     owner = cost.where(takes, 1e9).argmin(0)
     taken = takes.any(0)
     match = torch.full((len(y),), -1)

@@ -2,6 +2,7 @@
 # Makes models/oriel-gate again: synthetic frames, the teacher's labels, training, export, int8, judgement. Each step goes on
 # where it was interrupted. `make train-gate` calls it with these variables:
 #   ORIEL_CLIPS, ORIEL_MODELS   folders of unlabelled clips and of the public models (the teacher and the one to beat)
+#   ORIEL_STILLS                folders of single pictures, if there are any
 #   WORK       where all of it lies (default models/training/work)
 #   MINUTES    of training on two cores (default 100; a GPU needs far fewer)
 #   OUT        the new card's folder (default WORK/made/oriel-gate; nothing is written over what is committed)
@@ -38,7 +39,8 @@ fi
 
 : "${ORIEL_CLIPS:?train-gate: name the folder of clips}" "${ORIEL_MODELS:?train-gate: name the folder of public models}"
 export ORIEL_CLIPS ORIEL_MODELS
-"$python" teacher.py --work "$work"
+# shellcheck disable=SC2086  # several folders
+"$python" teacher.py --work "$work" ${ORIEL_STILLS:+--stills $ORIEL_STILLS}
 "$python" synthetic.py --work "$work" --files "${FILES:-48}"
 [ -d "$work/suite" ] || "$python" synthetic.py --suite "$work/suite"
 # Other seeds than the suite's: what is judged on does not choose the ranges.

@@ -2,7 +2,9 @@
 
 Truth in a clip is every box of the teacher with a score of 0.4 or more on up to 400 frames of it; a find is a box of the same
 kind, cars and trucks taken as one, that overlaps it by half or more, each box used once. In the suite, what is hidden or too
-small counts neither as found nor as missed. fastestdet_352 is judged on the same frames, at its own best score too.
+small counts neither as found nor as missed. fastestdet_352 is judged on the same frames, at its own best score too; with
+--sibling so is the teacher's smaller sibling. --lenient leaves out finds that the teacher has from 0.2 on, and --least boxes
+of the teacher, and finds, whose longer side is below so many pixels of the model's picture.
 """
 import argparse
 import json
@@ -11,7 +13,7 @@ import pathlib
 import cv2
 import numpy as np
 
-from detectors import FastestDet, Teacher, session
+from detectors import FastestDet, Sibling, Teacher, session
 from material import GROUPS, H, HELD_OUT, HERE, STRIDES, W, clips_in, distinct, fit, folder_of, overlap
 from teacher import label
 
@@ -90,10 +92,24 @@ def judged(work, clips, models):
             yield clip.stem, file["pictures"], file["boxes"]
 
 
-def of_clip(pictures, rows):
-    sure = rows[rows[:, 5] >= 0.4]
+def of_clip(pictures, rows, lenient, least):
+    ratio = min(W / pictures.shape[2], H / pictures.shape[1])
+    counts = (rows[:, 5] >= 0.4) & (np.maximum(rows[:, 3] - rows[:, 1], rows[:, 4] - rows[:, 2]) * ratio >= least)
     for i, picture in enumerate(pictures):
-        yield picture, sure[sure[:, 0] == i][:, [1, 2, 3, 4, 6]], np.zeros((0, 5))
+        here = rows[:, 0] == i
+        yield picture, *(rows[here & some][:, [1, 2, 3, 4, 6]] for some in (counts, ~counts if lenient or least else here & ~here))
+
+
+def large(detector, least):
+    """The detector without its small finds; `least` in pixels of the model's picture."""
+
+    class Large:
+        def detect(self, picture):
+            boxes, scores, kinds = detector.detect(picture)
+            keep = (boxes[:, 2:] - boxes[:, :2]).max(1, initial=0) * min(W / picture.shape[1], H / picture.shape[0]) >= least
+            return boxes[keep], scores[keep], kinds[keep]
+
+    return Large()
 
 
 def of_suite(folder):
@@ -131,6 +147,8 @@ def main():
     p.add_argument("--work", type=pathlib.Path, default=HERE / "work")
     p.add_argument("--suite", type=pathlib.Path, help="folder of synthetic.py --suite")
     p.add_argument("--score", type=float, default=0.4, help="at which ours and fastestdet are compared (default: %(default)s)")
+    p.add_argument("--sibling", action="store_true"), p.add_argument("--lenient", action="store_true")
+    p.add_argument("--least", type=float, default=0)
     p.add_argument("--no-clips", action="store_true", help="the suite alone")
     p.add_argument("--json", type=pathlib.Path)
     a = p.parse_args()
@@ -140,10 +158,12 @@ def main():
         report("suite, ours", tally(ours, of_suite(a.suite)), a.score, out)
     if not a.no_clips:
         clips, models = folder_of(a.clips, "ORIEL_CLIPS", "clips"), folder_of(a.models, "ORIEL_MODELS", "models")
-        other, sums = FastestDet(models), {}
+        detectors, sums = {"ours": ours, "fastestdet_352": FastestDet(models)}, {}
+        if a.sibling:
+            detectors["nanodet_plus_m_416"] = Sibling(models)
         for stem, pictures, rows in judged(a.work, clips, models):
-            for name, detector in (("ours", ours), ("fastestdet_352", other)):
-                counts = tally(detector, of_clip(pictures, rows))
+            for name, detector in detectors.items():
+                counts = tally(large(detector, a.least), of_clip(pictures, rows, a.lenient, a.least))
                 report(f"{stem}, {name}", counts, a.score, out)
                 for group in counts:
                     sums.setdefault(name, {g: 0 for g in GROUPS})[group] += counts[group]

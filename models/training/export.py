@@ -26,7 +26,7 @@ def main():
     state = torch.load(a.work / "checkpoint.pt", map_location="cpu")
     net = Net()
     net.load_state_dict(state["mean"])
-    net.eval()
+    net.eval().for_bytes()
     for branch in net.heads:
         branch[1].bias.data[4] += a.shift
     a.folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """The detector: plain 3x3 convolutions with ReLU, 16 to 96 channels, strides 8, 16 and 32; output in YOLOX's layout.
 
-Input [n, 3, H, W] BGR, 0..255; output [n, rows, 5 + kinds]: x and y in cells from the cell's corner, logarithms of width and
+Input [n, 3, H, W] BGR, 0..1 (0..255 after `for_bytes`); output [n, rows, 5 + kinds]: x and y in cells from the cell's corner, logarithms of width and
 height in cells, objectness, one value a kind. Any multiple of 32 fits as a side.
 """
 import torch
@@ -35,6 +35,11 @@ class Net(nn.Module):
         a = a + interpolate(self.to_low(b), scale_factor=2.0, mode="nearest")
         return torch.cat([branch(f).flatten(2).transpose(1, 2) for branch, f in zip(self.heads, (a, b, c))], 1)
 
+    def for_bytes(self):
+        """From here on the input is 0..255, as the card says; in training it is 0..1. Spares the model a division."""
+        self.low[0][0].weight.data /= 255
+        return self
+
     def forward(self, x):
-        y = self.rows(x / 255.0)
+        y = self.rows(x)
         return torch.cat([y[..., :4], y[..., 4:].sigmoid()], -1)

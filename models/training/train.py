@@ -17,8 +17,8 @@ from material import H, HERE, W
 from net import Net
 
 RATE = 2.5e-3
-# Most of a picture is background: three quarters of the time go to cuts of this size, which cost 0.38 of a whole picture.
-CUT, CUTS = (160, 256), 0.75
+# Most of a picture is background: the first part of the time goes to cuts of this size, which cost 0.38 of a whole picture.
+CUT, CUTS = (160, 256), 0.4
 
 
 def save(path, **state):
@@ -32,7 +32,7 @@ def main():
     p.add_argument("--work", type=pathlib.Path, default=HERE / "work")
     p.add_argument("--minutes", type=float, default=100, help="all together, with those of earlier starts (default: %(default)s)")
     p.add_argument("--steps", type=int, help="stop after so many instead")
-    p.add_argument("--batch", type=int, default=24)
+    p.add_argument("--batch", type=int, default=16)
     p.add_argument("--round", type=int, default=300, help="steps")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--synthetic", type=float, default=0.45, help="share of pictures that start from synthetic frames (default: %(default)s)")

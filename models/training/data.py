@@ -88,7 +88,7 @@ class Clip:
 def warp(rng, picture, boxes, width, height, fitted):
     """The picture mirrored, scaled from `fitted` and cut to [height, width, 3], and its boxes."""
     h, w = picture.shape[:2]
-    zoom = fitted * np.exp(rng.uniform(np.log(0.55), np.log(2.2)) if rng.random() < 0.7 else 0)
+    zoom = fitted * np.exp(rng.uniform(np.log(0.7), np.log(1.7)) if rng.random() < 0.7 else 0)
     stretch = np.exp(rng.uniform(-0.2, 0.2))
     sx, sy = zoom * stretch, zoom / stretch
     flip = rng.random() < 0.5
@@ -215,7 +215,7 @@ class Pictures(torch.utils.data.IterableDataset):
         return clip.pictures[i], clip.boxes[i]
 
     def sample(self, rng):
-        if self.width == W and rng.random() < 0.3:
+        if self.width == W and rng.random() < 0.12:
             picture, boxes = np.full((H, W, 3), PAD, np.uint8), []
             cx, cy = int(rng.uniform(0.35, 0.65) * W), int(rng.uniform(0.35, 0.65) * H)
             for x0, y0, x1, y1 in ((0, 0, cx, cy), (cx, 0, W, cy), (0, cy, cx, H), (cx, cy, W, H)):
@@ -230,7 +230,7 @@ class Pictures(torch.utils.data.IterableDataset):
             fitted = min(W / whole.shape[1], H / whole.shape[0])
             picture, boxes = warp(rng, whole, b, self.width, self.height, fitted)
         kinds = [c for c in self.cutouts if c]
-        if kinds and rng.random() < 0.6:
+        if kinds and rng.random() < 0.45:
             few = [c[rng.integers(len(c))] for c in kinds for _ in range(3)]
             # People are what counts most.
             few += [self.cutouts[0][rng.integers(len(self.cutouts[0]))] for _ in range(3 if self.cutouts[0] else 0)]

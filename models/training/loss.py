@@ -91,6 +91,6 @@ def loss_of(y, batch, counts, grid):
         i, r = torch.cat(picks).T
         goal, kind = torch.cat(goals), torch.cat(kinds)
         _, giou = ious(boxes[i, r], goal)
-        total = total + 2 * (1 - giou).sum()
+        total = total + 4 * (1 - giou).sum()
         total = total + 0.7 * bce(y[i, r, 5:], one_hot(kind, y.shape[-1] - 5).float(), reduction="none").sum(1).sum()
     return total / max(found, 1), found

@@ -45,5 +45,5 @@ export ORIEL_CLIPS ORIEL_MODELS
 [ -d "$work/suite" ] || "$python" synthetic.py --suite "$work/suite"
 # Other seeds than the suite's: what is judged on does not choose the ranges.
 [ -d "$work/calibration" ] || "$python" synthetic.py --suite "$work/calibration" --suite-first 500 --suite-files 10
-"$python" train.py --work "$work" --minutes "${MINUTES:-100}" --round 1000
+"$python" train.py --work "$work" --minutes "${MINUTES:-100}" --round 5000
 "$here/finish.sh" "$python" "$work" "${OUT:-$work/made/oriel-gate}"

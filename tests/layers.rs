@@ -42,7 +42,7 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     ("ledger", &["base"], &["rusqlite", "serde_json", "thiserror", "tracing"]),
     ("mqtt", &["base", "ledger"], &["rumqttc", "serde", "serde_json", "thiserror", "tokio", "tracing"]),
     ("broker", &["base"], &["rumqttd", "thiserror", "tracing"]),
-    ("catalog", &["base"], &["serde", "serde_saphyr", "thiserror", "toml", "tracing", "ureq"]),
+    ("catalog", &["base"], &["schemars", "serde", "serde_saphyr", "thiserror", "toml", "tracing", "ureq"]),
     ("console", &["base", "ledger"], &["axum", "serde_json", "thiserror", "tokio", "tracing"]),
     ("system", &[], &["rustix"]),
     // 3 engine: threads and queues

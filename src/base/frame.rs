@@ -47,7 +47,11 @@ impl<'a> Picture<'a> {
     /// even ones at the left and top where chroma is halved. None if nothing of it lies inside.
     pub fn region(&self, rect: &Rect) -> Option<(Picture<'a>, Rect)> {
         let step = if matches!(self.planes, Planes::Rgb(_)) { 1 } else { 2 };
-        let Rect { left, top, right, bottom } = rect.clipped();
+        let inside = rect.clipped();
+        if inside.area() <= 0.0 {
+            return None;
+        }
+        let Rect { left, top, right, bottom } = inside;
         let (width, height) = (self.width as f32, self.height as f32);
         let first = |fraction: f32, whole: f32| (fraction * whole).floor() as usize / step * step;
         let end = |fraction: f32, whole: f32| (fraction * whole).ceil().min(whole) as usize;

@@ -44,7 +44,7 @@ impl Stage {
 pub const BATCH_MAX: usize = 128;
 
 pub struct Meters {
-    stages: [Histogram; 7],
+    stages: [Histogram; Stage::ALL.len()],
     /// Decoder's hand-over to a worker's taking it.
     queue: Histogram,
     /// One run of the model, whole batch.
@@ -108,7 +108,7 @@ impl Meters {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetersReading {
     /// CPU time per picture, in the order of `Stage::ALL`.
-    pub stages: [HistogramReading; 6],
+    pub stages: [HistogramReading; Stage::ALL.len()],
     pub queue: HistogramReading,
     pub infer: HistogramReading,
     pub event: HistogramReading,

@@ -180,7 +180,7 @@ fn rules_know_their_lines_and_zones() {
     let config = good("frigate-points.yml");
     let rules = &config.cameras[0].rules;
     let RuleSpec::Crossing(crossing) = &rules[0].spec else { panic!() };
-    assert_eq!((crossing.left_to_right, crossing.anchor), (Direction::Out, Anchor::Centre));
+    assert_eq!((crossing.line.left_to_right, crossing.line.anchor), (Direction::Out, Anchor::Centre));
     assert_eq!(rules[0].kinds, [Kind::Bird]);
     let RuleSpec::Loitering(loitering) = &rules[1].spec else { panic!() };
     assert_eq!((loitering.after.as_millis(), loitering.anchor), (1500, Anchor::BottomCentre));

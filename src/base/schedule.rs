@@ -21,7 +21,7 @@ pub struct Schedule {
 
 impl Schedule {
     pub fn holds(&self, at: Timestamp) -> bool {
-        let Clockface { weekday, minute } = self.zone.clockface(at);
+        let Clockface { weekday, minute, .. } = self.zone.clockface(at);
         self.rows.iter().any(|row| row.holds(weekday, minute))
     }
 }

@@ -67,6 +67,8 @@ pub struct Clockface {
     pub weekday: usize,
     /// Of the day, 0..1440.
     pub minute: u16,
+    /// Days since 1 January 1970 there.
+    pub day: i32,
 }
 
 impl Zone {
@@ -89,6 +91,7 @@ impl Zone {
         Clockface {
             weekday: there.weekday().to_monday_zero_offset() as usize,
             minute: there.hour() as u16 * 60 + there.minute() as u16,
+            day: there.date().since(jiff::civil::date(1970, 1, 1)).map_or(0, |span| span.get_days()),
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod detect;
 pub mod events;
 mod labels;
 pub mod models;
+mod overlay;
 pub mod plate;
 pub mod replay;
 pub mod run;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::overlay::Overlay;
 use super::{BadInput, Failure, Outcome, check};
 use crate::base::event::{Event, Happening, ModelRef};
 use crate::base::frame::{CameraId, Colour, Frame, Picture, Pixels, Plane, Planes};
@@ -249,8 +250,7 @@ impl Outputs {
 struct Recorder {
     envelope: Envelope,
     labels: Vec<String>,
-    lines: Vec<(String, crate::base::geometry::Line)>,
-    zones: Vec<(String, crate::base::geometry::Polygon)>,
+    overlay: Overlay,
     outputs: Outputs,
     bar: ProgressBar,
     canvas: Canvas,
@@ -289,8 +289,7 @@ impl Recorder {
                 mode: Mode::Replay { first: crate::base::time::Pts(0), sequence: 0 },
             },
             labels: model.classes.iter().map(|class| class.label.clone()).collect(),
-            lines: camera.lines.clone(),
-            zones: camera.zones.clone(),
+            overlay: Overlay::of(camera),
             outputs,
             bar,
             canvas: Canvas::default(),
@@ -391,17 +390,7 @@ impl Recorder {
         let Some(video) = &mut self.outputs.video else { return Ok(()) };
         let canvas = &mut self.canvas;
         canvas.take(&judged.frame.pixels.picture());
-        for (id, zone) in &self.zones {
-            canvas.draw_polygon(&zone.corners, ZONE);
-            if let Some(corner) = zone.corners.first() {
-                canvas.draw_words(*corner, id, ZONE);
-            }
-        }
-        for (id, line) in &self.lines {
-            canvas.draw_line(line.a, line.b, LINE);
-            canvas.draw_words(line.a, &format!("{id} a"), LINE);
-            canvas.draw_words(line.b, "b", LINE);
-        }
+        self.overlay.draw(canvas);
         for track in judged.scene.tracks {
             let colour = if track.matched { colour_of(track.id) } else { PREDICTED };
             canvas.draw_rect(&track.rect, colour);
@@ -454,8 +443,6 @@ impl Recorder {
     }
 }
 
-const ZONE: Rgb = [255, 200, 0];
-const LINE: Rgb = [0, 220, 255];
 const PREDICTED: Rgb = [150, 150, 150];
 
 /// Neighbouring ids differ clearly; grey is kept for predictions.

@@ -442,7 +442,7 @@ impl Desk<'_> {
             kinds: &kinds,
             seen: seen.as_deref(),
             anchor,
-            time_zone: self.time_zone.get_or_init(Zone::of_box),
+            time_zone: self.time_zone.get_or_init(|| self.own_zone()),
         };
         let rules = named(&raw.rules, |rule| self.rule(rule, raw, place, &scope))
             .into_iter()
@@ -657,6 +657,14 @@ impl Desk<'_> {
             return None;
         }
         Some(line)
+    }
+
+    /// Where the config names none: a clip gives the same events on every box.
+    fn own_zone(&self) -> Zone {
+        match self.want {
+            Want::Run => Zone::of_box(),
+            Want::Replay { .. } => Zone::utc(),
+        }
     }
 
     /// True if something is said already about this place or one inside it.

@@ -9,6 +9,7 @@ use crate::base::event::Direction;
 use crate::base::plate::Series;
 use crate::base::schedule::{Hours, Schedule, days, minutes};
 use crate::rules::crowd::CrowdSpec;
+use crate::rules::line::CrossingSpec;
 use crate::rules::parking::ParkingSpec;
 use crate::rules::passage::LineSpec;
 use crate::rules::plate::PlateReadSpec;
@@ -75,7 +76,9 @@ impl Desk<'_> {
             Duration::try_from_secs_f64(value.as_ref().map_or(usual, |at| at.value)).ok()
         };
         let spec = match rule_type {
-            RuleType::Crossing => RuleSpec::Crossing(its_line()?),
+            RuleType::Crossing => {
+                RuleSpec::Crossing(CrossingSpec { line: its_line()?, time_zone: scope.time_zone.clone() })
+            }
             RuleType::WrongWay => {
                 let allowed = self.needed(&raw.allowed, "allowed", place, "the direction that is right: in or out");
                 RuleSpec::WrongWay(WrongWaySpec { line: its_line()?, allowed: allowed?.value })

@@ -1,35 +1,51 @@
 //! `gate.crossing`: a subject's anchor point goes from one side of a directed line to the other; counted by kind and
-//! direction.
+//! direction, anew each day.
 
 use super::passage::{LineSpec, Passages};
 use super::{NamedRule, Rule};
 use crate::base::detection::Kind;
 use crate::base::event::{Direction, Fact, Happening, Object, Phase, Severity};
 use crate::base::scene::Scene;
-use crate::base::time::Pts;
+use crate::base::time::{Pts, Zone};
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CrossingSpec {
+    pub line: LineSpec,
+    /// Counts begin anew at midnight there.
+    pub time_zone: Zone,
+}
 
 pub struct Crossing {
     id: String,
+    time_zone: Zone,
     passages: Passages,
     /// By kind: in, out.
     counts: [(u64, u64); Kind::ALL.len()],
     since: Option<Pts>,
+    /// That the counts are of.
+    day: i32,
 }
 
 impl Crossing {
-    pub fn new(rule: &NamedRule, spec: &LineSpec) -> Crossing {
+    pub fn new(rule: &NamedRule, spec: &CrossingSpec) -> Crossing {
         Crossing {
             id: rule.id.clone(),
-            passages: Passages::new(&rule.kinds, spec),
+            time_zone: spec.time_zone.clone(),
+            passages: Passages::new(&rule.kinds, &spec.line),
             counts: Default::default(),
             since: None,
+            day: 0,
         }
     }
 }
 
 impl Rule for Crossing {
     fn observe(&mut self, scene: &Scene<'_>, out: &mut Vec<Happening>) {
-        let since = *self.since.get_or_insert(scene.pts);
+        let day = self.time_zone.clockface(scene.captured.at).day;
+        if self.since.is_none() || day != self.day {
+            (self.since, self.day, self.counts) = (Some(scene.pts), day, Default::default());
+        }
+        let since = self.since.unwrap_or(scene.pts);
         let (id, subject, counts) = (&self.id, self.passages.subject(), &mut self.counts);
         self.passages.observe(scene, |passage| {
             let (counts_in, counts_out) = &mut counts[passage.track.kind as usize];

@@ -35,7 +35,7 @@ pub struct NamedRule {
 #[derive(Debug, Clone, PartialEq)]
 pub enum RuleSpec {
     /// `gate.crossing`
-    Crossing(passage::LineSpec),
+    Crossing(line::CrossingSpec),
     /// `zone.intrusion`
     Intrusion(zone::IntrusionSpec),
     /// `zone.loitering`

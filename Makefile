@@ -16,9 +16,9 @@ demo: setup
 test: setup
 	@scripts/test.sh
 
-# Kernels and the whole pipeline; numbers of a quiet machine only.
+# Kernels, ledger and outbox, and what came out kept under benches/runs; numbers of a quiet machine only.
 bench: setup
-	cargo bench
+	@scripts/bench.sh $(BENCH)
 
 # System packages and libonnxruntime; does nothing where all is there.
 setup:

@@ -1,5 +1,7 @@
 //! The HTTP server from outside, over plain sockets: every route, its headers, and what it refuses.
 
+mod common;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -409,6 +411,7 @@ fn a_taken_port_and_a_missing_ledger_are_told() {
     assert!(matches!(error, ConsoleError::Taken { .. }));
     let told = error.to_string();
     assert!(told.contains(&rig.server.addr().to_string()) && told.contains("http.listen"), "{told}");
+    common::told_once(&error, "in use");
     let nowhere = tempfile::tempdir().expect("a temporary folder");
     let spec = Spec {
         listener: listen(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port"),

@@ -1,40 +1,15 @@
 //! The ledger keeps what it accepted: numbers without gaps, over restarts and damage.
 
+mod common;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use oriel::base::event::{Body, Event, NodeHealth, Phase, Severity};
-use oriel::base::id;
+use common::events::event;
+use oriel::base::event::{Body, Event};
 use oriel::ledger::{Filter, LedgerError, Reader, Recorder, Refused, Retention};
-
-fn event(state: &str) -> Box<Event> {
-    Box::new(Event {
-        specversion: "1.0".into(),
-        id: id::fresh(),
-        source: "/box/cameras/-".into(),
-        subject: None,
-        time: "2026-11-23T07:15:04.12Z".parse().expect("a time"),
-        recordedtime: "2026-11-23T07:15:04.12Z".parse().expect("a time"),
-        datacontenttype: "application/json".into(),
-        severitytext: Severity::Info,
-        severitynumber: 9,
-        correlationid: id::fresh(),
-        sequence: String::new(),
-        partitionkey: Some("-".into()),
-        body: Body::NodeHealth(NodeHealth {
-            phase: Phase::Pulse,
-            state: state.into(),
-            reason: None,
-            cameras_online: 1,
-            cameras_total: 2,
-            inference_fps: 1.5,
-            dropped_ratio: 0.0,
-            mqtt_queue: 0,
-        }),
-    })
-}
 
 fn open(data: &Path) -> Recorder {
     Recorder::open(data, Box::new(|| {})).expect("a ledger in an empty folder")
@@ -178,6 +153,7 @@ fn files_that_are_no_ledger_are_refused_in_words() {
         Reader::open(data.path()).err().expect("no database"),
     ] {
         assert!(matches!(error, LedgerError::Corrupt { .. }), "{error}");
+        common::told_once(&error, "not a database");
     }
 
     let data = tempfile::tempdir().expect("a folder");

@@ -1,6 +1,8 @@
 //! Events reach a real broker: in order, none lost, duplicates recognisable, state retained, no credential told.
 //! Each test starts its own mosquitto on a free port and ends it by its id; without mosquitto they are skipped, loudly.
 
+mod common;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -9,7 +11,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use oriel::base::event::{Body, Event, NodeHealth, Phase, Severity};
+use common::events::event;
+use oriel::base::event::Event;
 use oriel::base::id;
 use oriel::base::secret::Secret;
 use oriel::base::stop::Stop;
@@ -144,34 +147,6 @@ impl Post {
     }
 }
 
-fn event(state: &str) -> Box<Event> {
-    let at = "2026-11-23T07:15:04.12Z".parse().expect("a time");
-    Box::new(Event {
-        specversion: "1.0".into(),
-        id: id::fresh(),
-        source: "/box-1/cameras/-".into(),
-        subject: None,
-        time: at,
-        recordedtime: at,
-        datacontenttype: "application/json".into(),
-        severitytext: Severity::Warn,
-        severitynumber: 13,
-        correlationid: id::fresh(),
-        sequence: String::new(),
-        partitionkey: Some("-".into()),
-        body: Body::NodeHealth(NodeHealth {
-            phase: Phase::Pulse,
-            state: state.into(),
-            reason: Some("测试".into()),
-            cameras_online: 1,
-            cameras_total: 2,
-            inference_fps: 1.5,
-            dropped_ratio: 0.25,
-            mqtt_queue: 3,
-        }),
-    })
-}
-
 /// Everything a subscriber heard.
 #[derive(Clone, Default)]
 struct Heard(Arc<Mutex<Vec<Message>>>);
@@ -252,6 +227,7 @@ fn a_taken_port_is_told() {
     let error = Broker::start(taken.local_addr().expect("an address")).expect_err("it is taken");
     assert!(matches!(error, BrokerError::Taken { .. }), "{error}");
     assert!(error.to_string().contains("cannot listen on 127.0.0.1:"), "{error}");
+    common::told_once(&error, "in use");
 }
 
 fn nothing_is_lost_while_the_broker_is_away(protocol: Protocol) {

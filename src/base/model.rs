@@ -47,6 +47,12 @@ impl Model {
         }
         groups
     }
+
+    /// The input that a picture of this width and height gets. `shaped`: the picture may choose it where the card leaves
+    /// the sides free; without a picture, or where they are fixed, it is the card's.
+    pub fn input_for(&self, shaped: bool, picture: Option<(usize, usize)>) -> InputSpec {
+        picture.map_or(self.input, |picture| self.input.for_picture(self.free.filter(|_| shaped), picture))
+    }
 }
 
 /// One class of a model: its own label, and what oriel makes of it (None: not tracked).
@@ -75,9 +81,11 @@ impl InputSpec {
         3 * self.width * self.height
     }
 
-    /// The same input cut to the shape of a picture of `width` x `height`: the sides that the picture fills, each rounded up
-    /// to a multiple of `step`. 416 x 416 becomes 416 x 256 for 16:9, which spares the model the padding.
-    pub fn for_picture(self, step: usize, width: usize, height: usize) -> InputSpec {
+    /// The same input cut to the shape of a picture of this width and height: the sides that the picture fills, each rounded
+    /// up to a multiple of `free`; as it is where that is None. 416 x 416 becomes 416 x 256 for 16:9, which spares the model
+    /// the padding.
+    pub fn for_picture(self, free: Option<usize>, (width, height): (usize, usize)) -> InputSpec {
+        let Some(step) = free else { return self };
         let ratio = (self.width as f64 / width.max(1) as f64).min(self.height as f64 / height.max(1) as f64);
         let side = |picture: usize, most: usize| {
             let filled = (picture as f64 * ratio) as usize;
@@ -289,7 +297,7 @@ mod tests {
             fit: FitKind::LetterboxTopLeft { pad: 114.0 },
         };
         let of = |w, h| {
-            let input = square.for_picture(32, w, h);
+            let input = square.for_picture(Some(32), (w, h));
             (input.width, input.height)
         };
         assert_eq!(of(1920, 1080), (416, 256));
@@ -298,5 +306,6 @@ mod tests {
         assert_eq!(of(500, 500), (416, 416));
         assert_eq!(of(4000, 10), (416, 32), "never nothing");
         assert_eq!(of(0, 0), (32, 32));
+        assert_eq!(square.for_picture(None, (1920, 1080)), square, "fixed sides stay");
     }
 }

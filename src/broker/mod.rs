@@ -20,8 +20,8 @@ pub struct Broker {
 
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
-    #[error("the embedded broker cannot listen on {addr}: {source}; another broker may run there, choose another port")]
-    Taken { addr: SocketAddr, source: std::io::Error },
+    #[error("the embedded broker cannot listen on {addr}: {why}; another broker may run there, choose another port")]
+    Taken { addr: SocketAddr, why: std::io::Error },
     #[error("the embedded broker does not answer on {addr}")]
     Silent { addr: SocketAddr },
     #[error("no thread for the embedded broker: {0}")]
@@ -32,7 +32,7 @@ impl Broker {
     /// Port 0 takes a free one. Returns once the broker accepts connections.
     pub fn start(addr: SocketAddr) -> Result<Broker, BrokerError> {
         // rumqttd only logs that it cannot bind, and does not tell which port it got, so both are found out before it.
-        let taken = |source| BrokerError::Taken { addr, source };
+        let taken = |why| BrokerError::Taken { addr, why };
         let addr = TcpListener::bind(addr).and_then(|listener| listener.local_addr()).map_err(taken)?;
         let mut broker = rumqttd::Broker::new(config(addr));
         std::thread::Builder::new()

@@ -65,12 +65,8 @@ impl Detector {
     /// Boxes of one picture, best first, cut to the picture; and the CPU time of this thread inside the model, which is all
     /// of it with one thread.
     pub fn look(&mut self, picture: &OwnedPicture) -> anyhow::Result<(&[Found], Duration)> {
-        let card = self.model.input;
-        let input = match self.model.free.filter(|_| self.input == InputSize::Auto) {
-            Some(step) => card.for_picture(step, picture.width, picture.height),
-            None => card,
-        };
-        let session = self.session(input)?;
+        let shaped = self.input == InputSize::Auto;
+        let session = self.session(self.model.input_for(shaped, Some((picture.width, picture.height))))?;
         let Session { backend, decoder, filler, slab, .. } = &mut self.sessions[session];
         let found = &mut self.found;
         let fit = slab.fill(0, filler, &picture.picture());

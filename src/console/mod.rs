@@ -71,8 +71,8 @@ impl Default for Bounds {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConsoleError {
-    #[error("the HTTP server cannot listen on {addr}: {source}; choose another address with `http.listen`")]
-    Taken { addr: SocketAddr, source: std::io::Error },
+    #[error("the HTTP server cannot listen on {addr}: {why}; choose another address with `http.listen`")]
+    Taken { addr: SocketAddr, why: std::io::Error },
     #[error("the HTTP server cannot start: {0}")]
     Start(std::io::Error),
     #[error(transparent)]
@@ -82,7 +82,7 @@ pub enum ConsoleError {
 /// Takes the address, so that a taken one is known before anything else is started. Port 0 takes a free one. Who connects
 /// before the server is started waits.
 pub fn listen(addr: SocketAddr) -> Result<TcpListener, ConsoleError> {
-    TcpListener::bind(addr).map_err(|source| ConsoleError::Taken { addr, source })
+    TcpListener::bind(addr).map_err(|why| ConsoleError::Taken { addr, why })
 }
 
 impl Server {

@@ -259,9 +259,11 @@ impl State {
 impl Lane {
     fn input_for(&mut self, frame: &Frame) -> InputSpec {
         let card = self.terms.input;
-        let Some(step) = self.terms.free else { return card };
         let picture = frame.pixels.picture();
-        let input = card.for_picture(step, picture.width, picture.height);
+        let input = card.for_picture(self.terms.free, (picture.width, picture.height));
+        if input == card {
+            return card;
+        }
         let size = (input.width, input.height);
         if self.sizes.contains(&size) {
             return input;

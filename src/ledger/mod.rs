@@ -23,23 +23,23 @@ pub enum LedgerError {
     Missing { path: PathBuf },
     #[error("{}: another oriel already writes this ledger; give each its own data directory", path.display())]
     Busy { path: PathBuf },
-    #[error("{}: not a readable ledger ({source}); move it away together with its -wal and -shm files and start again", path.display())]
-    Corrupt { path: PathBuf, source: rusqlite::Error },
+    #[error("{}: not a readable ledger ({why}); move it away together with its -wal and -shm files and start again", path.display())]
+    Corrupt { path: PathBuf, why: rusqlite::Error },
     #[error("{}: written by a newer oriel (ledger version {found}, this one knows {known})", path.display())]
     Newer { path: PathBuf, found: i64, known: i64 },
-    #[error("{}: {source}", path.display())]
-    Io { path: PathBuf, source: std::io::Error },
-    #[error("{}: {source}", path.display())]
-    Sql { path: PathBuf, source: rusqlite::Error },
+    #[error("{}: {why}", path.display())]
+    Io { path: PathBuf, why: std::io::Error },
+    #[error("{}: {why}", path.display())]
+    Sql { path: PathBuf, why: rusqlite::Error },
 }
 
 impl LedgerError {
-    fn sql(path: &Path, source: rusqlite::Error) -> LedgerError {
+    fn sql(path: &Path, why: rusqlite::Error) -> LedgerError {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
         let path = path.to_path_buf();
-        match source.sqlite_error_code() {
-            Some(DatabaseCorrupt | NotADatabase) => LedgerError::Corrupt { path, source },
-            _ => LedgerError::Sql { path, source },
+        match why.sqlite_error_code() {
+            Some(DatabaseCorrupt | NotADatabase) => LedgerError::Corrupt { path, why },
+            _ => LedgerError::Sql { path, why },
         }
     }
 }

@@ -46,8 +46,8 @@ impl Reader {
             return Err(LedgerError::Missing { path });
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&path, flags).map_err(|source| LedgerError::sql(&path, source))?;
-        connection.busy_timeout(Duration::from_secs(5)).map_err(|source| LedgerError::sql(&path, source))?;
+        let connection = Connection::open_with_flags(&path, flags).map_err(|why| LedgerError::sql(&path, why))?;
+        connection.busy_timeout(Duration::from_secs(5)).map_err(|why| LedgerError::sql(&path, why))?;
         match table::version(&path, &connection)? {
             0 => Err(LedgerError::Missing { path }),
             _ => Ok(Reader { path, connection }),
@@ -99,7 +99,7 @@ impl Reader {
     fn number(&self, sql: &str) -> Result<u64, LedgerError> {
         let number: Result<i64, _> =
             self.connection.prepare_cached(sql).and_then(|mut s| s.query_row([], |r| r.get(0)));
-        Ok(number.map_err(|source| LedgerError::sql(&self.path, source))?.unsigned_abs())
+        Ok(number.map_err(|why| LedgerError::sql(&self.path, why))?.unsigned_abs())
     }
 
     fn rows(&self, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Row>, LedgerError> {
@@ -120,6 +120,6 @@ impl Reader {
             })?;
             rows.collect()
         };
-        read().map_err(|source| LedgerError::sql(&self.path, source))
+        read().map_err(|why| LedgerError::sql(&self.path, why))
     }
 }

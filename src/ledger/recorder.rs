@@ -16,14 +16,16 @@ use crate::base::time::Timestamp;
 
 /// Events between the engine and the disk: at 100 a second a stall of ten seconds.
 const WAITING_MAX: usize = 1024;
-/// One commit takes what comes within this time after the first event, at most `GROUP_MAX`: a sync per event would write
-/// six times as much to the disk.
-const GATHER: Duration = Duration::from_millis(20);
+/// Commits follow one another no faster than this. The first event after a quiet moment is committed at once; in a burst,
+/// what comes meanwhile shares a commit, at most `GROUP_MAX`: a sync for each event would write several times as much.
+const SPACING: Duration = Duration::from_millis(2);
 const GROUP_MAX: usize = 16;
 /// Marks alone are worth a commit only after this long without an event.
 const IDLE: Duration = Duration::from_millis(200);
 const RETRY: Duration = Duration::from_secs(1);
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// Commits after which the log is copied into the file.
+const COPY_EVERY: u32 = 128;
 /// Larger ones no broker takes; pictures travel by URL.
 pub const PAYLOAD_MAX: usize = 256 * 1024;
 
@@ -109,24 +111,33 @@ impl Recorder {
         on_commit: Box<dyn Fn() + Send>,
     ) -> Result<Recorder, LedgerError> {
         let path = path_in(data);
-        let io = |source| LedgerError::Io { path: path.clone(), source };
+        let io = |why| LedgerError::Io { path: path.clone(), why };
         std::fs::create_dir_all(data).map_err(io)?;
         let lock = File::create(data.join("ledger.lock")).map_err(io)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => return Err(LedgerError::Busy { path }),
-            Err(std::fs::TryLockError::Error(source)) => return Err(io(source)),
+            Err(std::fs::TryLockError::Error(why)) => return Err(io(why)),
         }
-        let mut connection = Connection::open(&path).map_err(|source| LedgerError::sql(&path, source))?;
+        let mut connection = Connection::open(&path).map_err(|why| LedgerError::sql(&path, why))?;
         table::prepare(&path, &mut connection)?;
         let sequence = connection
             .query_row("SELECT value FROM counter WHERE name = 'sequence'", [], |row| row.get(0))
-            .map_err(|source| LedgerError::sql(&path, source))?;
+            .map_err(|why| LedgerError::sql(&path, why))?;
 
         let (sender, receiver) = sync_channel(WAITING_MAX);
         let (marks, counters) = (Marks::default(), Arc::new(Counters::default()));
+        let (copy, asked) = sync_channel(1);
+        let keeper = Connection::open(&path).map_err(|why| LedgerError::sql(&path, why))?;
+        let keeper = std::thread::Builder::new()
+            .name("ledger-keeper".into())
+            .spawn(move || asked.iter().for_each(|()| table::copy_log(&keeper)))
+            .map_err(io)?;
         let mut desk = Desk {
             connection,
+            copy: Some(copy),
+            keeper: Some(keeper),
+            commits: 0,
             path: path.clone(),
             sequence,
             retention,
@@ -198,6 +209,10 @@ impl Drop for Recorder {
 /// What the thread works with.
 struct Desk {
     connection: Connection,
+    /// Asks the thread `ledger-keeper` for a copy of the log.
+    copy: Option<SyncSender<()>>,
+    keeper: Option<JoinHandle<()>>,
+    commits: u32,
     path: PathBuf,
     /// Of the last committed event.
     sequence: i64,
@@ -213,13 +228,19 @@ impl Desk {
     fn run(&mut self, receiver: &Receiver<Message>) {
         let mut group = Vec::with_capacity(GROUP_MAX);
         let mut pruned = Instant::now();
+        let mut next = Instant::now();
         loop {
-            let (flushes, open) = gather(receiver, &mut group);
+            let (flushes, open) = gather(receiver, &mut group, next);
             self.commit_until_done(&mut group, open);
+            next = Instant::now() + SPACING;
             for flush in flushes {
                 let _ = flush.try_send(()); // whoever asked may have gone
             }
             if !open {
+                self.copy = None;
+                if let Some(keeper) = self.keeper.take() {
+                    let _ = keeper.join(); // a panic was told by its own message; the log is copied when the file closes
+                }
                 return;
             }
             if pruned.elapsed() > PRUNE_EVERY {
@@ -286,6 +307,10 @@ impl Desk {
             .prepare_cached("UPDATE counter SET value = ?1 WHERE name = 'sequence'")?
             .execute(params![sequence])?;
         transaction.commit()?;
+        self.commits = self.commits.wrapping_add(1);
+        if let Some(copy) = self.copy.as_ref().filter(|_| self.commits.is_multiple_of(COPY_EVERY)) {
+            let _ = copy.try_send(()); // full: it is at it
+        }
         let committed = sequence - self.sequence;
         self.sequence = sequence;
         Ok(committed.unsigned_abs())
@@ -330,17 +355,16 @@ impl Desk {
     }
 }
 
-/// Fills `group` with what comes in time; also the flushes asked for, and whether more can come.
+/// Fills `group` with what is there and what comes before `due`; also the flushes asked for, and whether more can come.
 #[expect(clippy::vec_box, reason = "events arrive boxed and go on as they are")]
-fn gather(receiver: &Receiver<Message>, group: &mut Vec<Box<Event>>) -> (Vec<SyncSender<()>>, bool) {
+fn gather(receiver: &Receiver<Message>, group: &mut Vec<Box<Event>>, due: Instant) -> (Vec<SyncSender<()>>, bool) {
     let mut flushes = Vec::new();
     let mut until = Instant::now() + IDLE;
     while group.len() < GROUP_MAX {
         match receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(Message::Event(event)) => {
-                if group.is_empty() {
-                    until = Instant::now() + GATHER;
-                }
+                // Once `due` has passed this still takes what lies there, without waiting for more.
+                until = due;
                 group.push(event);
             }
             Ok(Message::Flush(done)) => {

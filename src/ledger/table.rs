@@ -32,11 +32,14 @@ PRAGMA user_version = 1;
 
 /// For the writer: makes the table in an empty file.
 pub(super) fn prepare(path: &Path, connection: &mut Connection) -> Result<(), LedgerError> {
-    let sql = |source| LedgerError::sql(path, source);
+    let sql = |why| LedgerError::sql(path, why);
     connection.busy_timeout(Duration::from_secs(5)).map_err(sql)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(sql)?;
     // NORMAL lost every event over a power cut, FULL none.
     connection.pragma_update(None, "synchronous", "FULL").map_err(sql)?;
+    // The writer itself copies its log into the file only when the keeper's copies have not let it begin anew for so many
+    // pages; by then little of it is left to copy.
+    connection.pragma_update(None, "wal_autocheckpoint", 4000).map_err(sql)?;
     if version(path, connection)? == 0 {
         let transaction = connection.transaction().map_err(sql)?;
         transaction.execute_batch(SCHEMA).map_err(sql)?;
@@ -45,11 +48,18 @@ pub(super) fn prepare(path: &Path, connection: &mut Connection) -> Result<(), Le
     Ok(())
 }
 
+/// Copies the log into the file beside the writer, which goes on: its two syncs would hold up every event of their time.
+pub(super) fn copy_log(connection: &Connection) {
+    if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+        tracing::debug!("the ledger's log was not copied, the writer will: {error}");
+    }
+}
+
 /// The file's version, an error if it is one we do not know.
 pub(super) fn version(path: &Path, connection: &Connection) -> Result<i64, LedgerError> {
     let found: i64 = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(|source| LedgerError::sql(path, source))?;
+        .map_err(|why| LedgerError::sql(path, why))?;
     match found {
         0..=VERSION => Ok(found),
         _ => Err(LedgerError::Newer { path: path.to_path_buf(), found, known: VERSION }),

@@ -1,6 +1,6 @@
 //! The box's line to its broker: events out of the ledger, retained state, availability.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use super::outbox::{Outbox, Parcel};
 use super::pause::Pause;
 use super::wire::{self, Heard, Letter, Pen};
 use super::{MqttError, Server};
-use crate::ledger::{Marks, Reader};
+use crate::ledger::{Marks, Reader, Row};
 
 /// Brokers allow twenty unacknowledged messages by default (mosquitto: `max_inflight_messages`).
 const WINDOW: usize = 20;
@@ -79,6 +79,8 @@ struct Shared {
     board: Mutex<Board>,
     stats: Mutex<Option<Vec<u8>>>,
     end: Mutex<Option<Instant>>,
+    /// Told when `end` was set: without a connection nothing else is worth waking for.
+    ended: tokio::sync::Notify,
     bell: Bell,
 }
 
@@ -104,6 +106,7 @@ impl Link {
             outbox: Outbox::new(WINDOW),
             pause: Pause::default(),
             look: true,
+            ready: VecDeque::new(),
             progress: Instant::now(),
             stage: Stage::Running,
         };
@@ -148,7 +151,7 @@ impl Link {
 
     fn end(&mut self, deadline: Duration) {
         *self.shared.end.lock().expect("nobody panics while holding a time") = Some(Instant::now() + deadline);
-        self.shared.bell.ring();
+        self.shared.ended.notify_one();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -221,6 +224,8 @@ struct Net {
     pause: Pause,
     /// The ledger may hold something new.
     look: bool,
+    /// Read from the ledger, not handed to the wire yet; a window at most.
+    ready: VecDeque<Row>,
     /// Last time the broker acknowledged anything, or nothing waited.
     progress: Instant,
     stage: Stage,
@@ -233,6 +238,7 @@ impl Net {
             let ended = self.serve().await;
             self.shared.connected.store(false, Relaxed);
             self.outbox.lost();
+            self.ready.clear();
             self.look = true;
             self.heed_end();
             let Err(error) = ended else { return };
@@ -250,7 +256,7 @@ impl Net {
                     let wait = self.pause.next();
                     let until = Instant::now() + wait;
                     while self.stage == Stage::Running && Instant::now() < until {
-                        let wake = self.shared.bell.0.notified();
+                        let wake = self.shared.ended.notified();
                         _ = tokio::time::timeout(until.saturating_duration_since(Instant::now()), wake).await;
                         self.heed_end();
                     }
@@ -276,7 +282,8 @@ impl Net {
                 let tick = if self.stage == Stage::Running { TICK } else { TICK / 20 };
                 tokio::select! {
                     heard = &mut poll => break heard?,
-                    () = shared.bell.0.notified() => {}
+                    () = shared.ended.notified() => {}
+                    () = shared.bell.0.notified(), if shared.connected.load(Relaxed) => {}
                     () = tokio::time::sleep(tick) => {}
                 }
                 self.look = true;
@@ -342,7 +349,7 @@ impl Net {
             Stage::Running => self.hand_events(pen)?,
             Stage::Draining(until) => {
                 self.hand_events(pen)?;
-                let done = !self.look && self.outbox.is_idle() && !self.shared.states_wait();
+                let done = !self.look && self.ready.is_empty() && self.outbox.is_idle() && !self.shared.states_wait();
                 if done || Instant::now() > until {
                     self.shared.put_state(AVAILABILITY, b"stopped".to_vec());
                     self.hand_states(pen)?;
@@ -394,14 +401,15 @@ impl Net {
     }
 
     fn hand_events(&mut self, pen: &Pen) -> Result<(), MqttError> {
-        // Half a window at a time: one question to the ledger for ten events, not one for each.
-        let room = self.outbox.room();
-        if !self.look || room < WINDOW / 2 && !self.outbox.is_idle() {
-            return Ok(());
-        }
-        let rows = self.reader.unsent(self.outbox.cursor(), room)?;
-        self.look = rows.len() == room;
-        for row in rows {
+        // A window at a time: one question to the ledger, not one for each event. What is read leaves as acknowledgements come,
+        // one by one: a broker that gathers its small packets (Nagle) holds the next acknowledgement back until it hears from
+        // us, and a sender that waits for more of them waits forty milliseconds.
+        while self.outbox.room() > 0 {
+            if self.ready.is_empty() && self.look {
+                self.ready.extend(self.reader.unsent(self.outbox.cursor(), WINDOW)?);
+                self.look = self.ready.len() == WINDOW;
+            }
+            let Some(row) = self.ready.pop_front() else { break };
             if !self.outbox.wants(row.sequence) {
                 self.outbox.pass(row.sequence);
                 continue;

@@ -81,8 +81,8 @@ impl std::fmt::Display for Server {
 
 #[derive(Debug, thiserror::Error)]
 pub enum MqttError {
-    #[error("{}: {source}", path.display())]
-    Ca { path: PathBuf, source: std::io::Error },
+    #[error("{}: {why}", path.display())]
+    Ca { path: PathBuf, why: std::io::Error },
     #[error("{0}")]
     Wire(String),
     #[error("the broker does not acknowledge")]

@@ -54,6 +54,9 @@ pub(super) enum Ear {
 pub(super) fn open(server: &Server, client: &str, will: Option<(&str, &str)>) -> Result<(Pen, Ear), MqttError> {
     let transport = transport(server)?;
     let password = server.password.as_ref().map_or("", |password| password.reveal());
+    // An event is a small packet, and goes out when it is written, not when the packet before it was acknowledged.
+    let mut network = rumqttc::NetworkOptions::new();
+    network.set_tcp_nodelay(true);
     Ok(match server.protocol {
         Protocol::V311 => {
             let mut options = rumqttc::MqttOptions::new(client, &server.host, server.port);
@@ -68,7 +71,8 @@ pub(super) fn open(server: &Server, client: &str, will: Option<(&str, &str)>) ->
             if let Some((topic, text)) = will {
                 options.set_last_will(rumqttc::LastWill::new(topic, text, rumqttc::QoS::AtLeastOnce, true));
             }
-            let (client, ear) = rumqttc::AsyncClient::new(options, CHANNEL);
+            let (client, mut ear) = rumqttc::AsyncClient::new(options, CHANNEL);
+            ear.set_network_options(network);
             (Pen::V311(client), Ear::V311(Box::new(ear)))
         }
         Protocol::V5 => {
@@ -76,6 +80,7 @@ pub(super) fn open(server: &Server, client: &str, will: Option<(&str, &str)>) ->
             options.set_transport(transport);
             options.set_keep_alive(KEEP_ALIVE);
             options.set_clean_start(true);
+            options.set_network_options(network);
             options.set_max_packet_size(Some(PACKET_MAX));
             if let Some(user) = &server.user {
                 options.set_credentials(user, password);
@@ -97,7 +102,7 @@ fn transport(server: &Server) -> Result<Transport, MqttError> {
     Ok(Transport::tls_with_config(match &server.ca {
         None => TlsConfiguration::Native,
         Some(path) => {
-            let ca = std::fs::read(path).map_err(|source| MqttError::Ca { path: path.clone(), source })?;
+            let ca = std::fs::read(path).map_err(|why| MqttError::Ca { path: path.clone(), why })?;
             TlsConfiguration::SimpleNative { ca, client_auth: None }
         }
     }))

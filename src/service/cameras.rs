@@ -96,14 +96,11 @@ impl<'a> Loop<'a> {
 
     /// The input that pictures of the known size get, or the card's.
     pub fn input(&self, model: &Model) -> InputSpec {
-        match (self.free(model), self.picture) {
-            (Some(step), Some((width, height))) => model.input.for_picture(step, width, height),
-            _ => model.input,
-        }
+        model.input_for(self.shaped(), self.picture)
     }
 
-    fn free(&self, model: &Model) -> Option<usize> {
-        model.free.filter(|_| self.inference.input == InputSize::Auto)
+    fn shaped(&self) -> bool {
+        self.inference.input == InputSize::Auto
     }
 
     /// Starts the loop; `listener` makes each camera's listener, by its index.
@@ -118,14 +115,14 @@ impl<'a> Loop<'a> {
         });
         let lanes = self.models.iter().map(|model| LaneTerms {
             input: model.input,
-            free: self.free(model),
+            free: model.free.filter(|_| self.shaped()),
             weight: self.inference.weights.get(&model.name).copied().unwrap_or(1.0),
             max_batch: way.batch,
             max_wait,
         });
         let mut known = Vec::new();
         for (lane, model) in self.models.iter().enumerate() {
-            if self.free(model).is_none() || self.picture.is_some() {
+            if !self.shaped() || model.free.is_none() || self.picture.is_some() {
                 known.push(Batch { lane, input: self.input(model) });
             } else {
                 // Opened when the first picture has told its shape; a model that cannot be opened should stop the start.

@@ -1,6 +1,8 @@
 //! What several tests need: where public material lies, and skips that cannot be overlooked.
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+pub mod events;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -22,4 +24,11 @@ pub fn skip(test: &str, why: &str) {
 /// A file or folder of the checkout.
 pub fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// An error and what lies under it, as `oriel` prints them on one line, say their reason once.
+pub fn told_once(error: &(dyn std::error::Error + 'static), reason: &str) {
+    let chain: Vec<_> = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
+    let line = chain.join(": ");
+    assert_eq!(line.matches(reason).count(), 1, "{line}");
 }

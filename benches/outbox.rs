@@ -41,10 +41,7 @@ fn main() {
     let seconds = std::env::args().find_map(|word| word.parse().ok()).unwrap_or(20);
     let load = || machine().load;
     println!("{RATE} events/s for {seconds} s, accepted to seen by a subscriber, milliseconds; load {:.1}", load());
-    println!(
-        "{:<24} {:>6} {:>6} {:>6} {:>6} {:>7}",
-        "", "p50", "p95", "p99", "max", "events"
-    );
+    println!("{:<24} {:>6} {:>6} {:>6} {:>6} {:>7}", "", "p50", "p95", "p99", "max", "events");
     sync_alone();
     let embedded = Broker::start(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
     through("embedded, 3.1.1", Server::plain("127.0.0.1", embedded.addr().port(), Protocol::V311), seconds);
@@ -300,11 +297,12 @@ impl Looped {
         let camera = |_| {
             let kinds = model.classes.iter().map(|class| class.kind).collect();
             let tracker = TrackerSpec::default();
-            let judge = JudgeSpec { tracker, rules: vec![], kinds, listener: Box::new(Deaf) };
+            let judge = JudgeSpec { tracker, rules: vec![], plates: false, kinds, listener: Box::new(Deaf) };
             Some(CameraSpec { lane: 0, gate: GateSpec::default(), judge })
         };
         let terms = LaneTerms { input: model.input, free: None, weight: 1.0, max_batch: 1, max_wait: Duration::ZERO };
         let engine = Engine::start(EngineSpec {
+            plates: None,
             workers,
             lanes: vec![terms],
             open: Arc::new(move |_, input| {

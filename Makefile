@@ -3,7 +3,7 @@
 # rustup's own place, for shells that have not read its profile yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: demo test bench setup clean-data
+.PHONY: demo test bench setup train-gate clean-data
 
 # Two simulated cameras, events as they arrive. `make demo DURATION=30` ends by itself.
 # The dev profile: our own code is optimised in it too (Cargo.toml), and it builds several times sooner from nothing than
@@ -23,6 +23,11 @@ bench: setup
 # System packages and libonnxruntime; does nothing where all is there.
 setup:
 	@scripts/setup.sh
+
+# The default gate detector again, from clips and a teacher that you name: models/training/README.md.
+# `make train-gate SMOKE=1` only tries the kit, in under three minutes.
+train-gate:
+	@models/training/train_gate.sh
 
 # Ledger and snapshots of `oriel run` and `oriel demo` in this folder.
 clean-data:

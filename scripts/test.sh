@@ -21,6 +21,22 @@ step() {
 step "format" cargo fmt --check
 step "lints" cargo clippy --quiet --all-targets -- -D warnings
 
+# The kit that makes models/oriel-gate: scenes, training with a break in it, export. Its packages are large; where they cannot be
+# had in time that is a skip, as with every test that cannot run here.
+training_kit() {
+    local venv=${VENV:-models/training/.venv}
+    if ! "$venv/bin/python" -c 'import torch, onnx, onnxruntime, cv2, PIL, yaml' 2>/dev/null; then
+        if ! timeout 420 bash -c "python3 -m venv '$venv' && '$venv/bin/python' -m pip install --quiet \
+            --disable-pip-version-check -r models/training/requirements.txt"; then
+            echo "SKIPPED: training kit: its packages could not be installed" | tee -a "$ORIEL_SKIPS"
+            passed=$((passed + 1)) # A skip is taken off again below.
+            return
+        fi
+    fi
+    step "training kit" env VENV="$(realpath -m "$venv")" make --no-print-directory train-gate SMOKE=1
+}
+training_kit
+
 printf '\n== tests\n'
 # --no-fail-fast: every test binary gets its turn.
 cargo test --no-fail-fast -- --color never 2>&1 | tee "$log"

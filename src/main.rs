@@ -25,6 +25,8 @@ enum Verb {
     Replay(cmd::replay::Args),
     /// A model over still images
     Detect(cmd::detect::Args),
+    /// The plates of still images
+    Plate(cmd::plate::Args),
     /// The tracker alone on MOT-format detections
     Track(cmd::track::Args),
     /// Measures the real pipeline on recorded clips, and what the machine's parts do alone
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Verb::Check(args) => cmd::check::run(args),
         Verb::Replay(args) => cmd::replay::run(args),
         Verb::Detect(args) => cmd::detect::run(args),
+        Verb::Plate(args) => cmd::plate::run(args),
         Verb::Track(args) => cmd::track::run(args),
         Verb::Bench(args) => cmd::bench::run(args),
         Verb::Watch(args) => cmd::watch::run(args),

@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 
 /// A model that sees people, cars and birds, for configs that name `seeing` (or a real one's name).
 fn find_model(_: &[PathBuf], name: &str) -> Result<Model, String> {
-    let known = ["seeing", "nanodet_plus_m_416", "yolox_nano_416"];
+    let known = ["seeing", "nanodet_plus_m_416", "yolox_nano_416", "plate_mnet_640", "plate_lprnet_94x24"];
     if !known.contains(&name) {
         return Err(format!("no model of this name; known: {}", known.join(", ")));
     }
@@ -33,7 +33,7 @@ fn find_model(_: &[PathBuf], name: &str) -> Result<Model, String> {
             scale: [1.0; 3],
             fit: FitKind::LetterboxTopLeft { pad: 114.0 },
         },
-        head: Head::YoloX,
+        head: if name.contains("lprnet") { Head::Ctc { blank: 0 } } else { Head::YoloX },
         classes: Arc::from([
             class("bird", Some(Kind::Bird)),
             class("person", Some(Kind::Person)),
@@ -180,7 +180,7 @@ fn rules_know_their_lines_and_zones() {
     let config = good("frigate-points.yml");
     let rules = &config.cameras[0].rules;
     let RuleSpec::Crossing(crossing) = &rules[0].spec else { panic!() };
-    assert_eq!((crossing.left_to_right, crossing.anchor), (Direction::Out, Anchor::Centre));
+    assert_eq!((crossing.line.left_to_right, crossing.line.anchor), (Direction::Out, Anchor::Centre));
     assert_eq!(rules[0].kinds, [Kind::Bird]);
     let RuleSpec::Loitering(loitering) = &rules[1].spec else { panic!() };
     assert_eq!((loitering.after.as_millis(), loitering.anchor), (1500, Anchor::BottomCentre));
@@ -307,5 +307,40 @@ fn the_schema_accepts_the_good_configs() {
         let errors: Vec<String> =
             validator.iter_errors(&config).map(|error| format!("{}: {error}", error.instance_path)).collect();
         assert!(errors.is_empty(), "{}: {}", path.display(), errors.join("\n"));
+    }
+}
+
+/// The examples of the rules' document are parts of a camera.
+#[test]
+fn the_rules_document_shows_what_works() {
+    let document = include_str!("../docs/rules.md");
+    let examples: Vec<&str> = document.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(examples.len(), 3);
+    for example in examples {
+        let inside: String = example.lines().map(|line| format!("    {line}\n")).collect();
+        let text = format!(
+            "version: 1\nnode: box\ncameras:\n  gate:\n    kind: gate\n    source: rtsp://10.0.0.7/stream\n    \
+             model: seeing\n    kinds: [person, car, truck_bus, two_wheeler]\n{inside}"
+        );
+        let told = load_str(&text, "oriel.yml", &root(), Want::Run, &find_model);
+        let told: Vec<String> = told.err().unwrap_or_default().iter().map(|problem| problem.to_string()).collect();
+        // The model of these tests sees no lorries and no bicycles; real ones do.
+        let told: Vec<_> =
+            told.iter().filter(|told| !told.contains("truck_bus") && !told.contains("two_wheeler")).collect();
+        assert!(told.is_empty(), "{example}\n{told:#?}");
+    }
+    for rule in [
+        "gate.crossing",
+        "gate.wrong_way",
+        "gate.tailgating",
+        "gate.speeding",
+        "zone.intrusion",
+        "zone.loitering",
+        "zone.crowd",
+        "lane.blocked",
+        "lane.fire_lane_parking",
+        "plate.read",
+    ] {
+        assert!(document.contains(&format!("| `{rule}` |")) && document.contains(&format!("**{rule}**")), "{rule}");
     }
 }

@@ -83,6 +83,7 @@ fn engine(model: &Model, way: Way, free: Option<usize>, cameras: usize, seen: &A
             gate: GateSpec::default(),
             judge: JudgeSpec {
                 tracker: TrackerSpec::default(),
+                plates: false,
                 rules: vec![],
                 kinds: model.classes.iter().map(|class| class.kind).collect(),
                 listener: Box::new(Keeps(Arc::clone(seen))),
@@ -90,6 +91,7 @@ fn engine(model: &Model, way: Way, free: Option<usize>, cameras: usize, seen: &A
         })
     });
     Engine::start(EngineSpec {
+        plates: None,
         workers: way.workers,
         lanes: vec![terms],
         open: Arc::new(move |_, input| {

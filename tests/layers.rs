@@ -18,6 +18,7 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     ("motion", &["base"], &[]),
     ("track", &["base"], &[]),
     ("rules", &["base"], &[]),
+    ("plate", &["base"], &[]),
     ("score", &["base"], &[]),
     // 2 doors: one foreign thing each
     (
@@ -41,13 +42,13 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     ("ledger", &["base"], &["rusqlite", "serde_json", "thiserror", "tracing"]),
     ("mqtt", &["base", "ledger"], &["rumqttc", "serde", "serde_json", "thiserror", "tokio", "tracing"]),
     ("broker", &["base"], &["rumqttd", "thiserror", "tracing"]),
-    ("catalog", &["base"], &["serde", "serde_saphyr", "thiserror", "toml", "tracing", "ureq"]),
+    ("catalog", &["base"], &["schemars", "serde", "serde_saphyr", "thiserror", "toml", "tracing", "ureq"]),
     ("console", &["base", "ledger"], &["axum", "serde_json", "thiserror", "tokio", "tracing"]),
     ("system", &[], &["rustix"]),
     // 3 engine: threads and queues
     (
         "engine",
-        &["base", "preprocess", "heads", "motion", "track", "rules", "infer"],
+        &["base", "preprocess", "heads", "motion", "track", "rules", "plate", "infer"],
         &["ndarray", "thiserror", "tracing"],
     ),
     // 4 wiring

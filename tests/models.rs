@@ -154,8 +154,6 @@ fn bad(good: &[u8]) -> Vec<(String, Vec<u8>, &'static str)> {
     case("no opset", fields(good).into_iter().filter(|(n, _)| *n != 8).flat_map(|(_, b)| b).collect(), "no opset");
     case("opset of the future", [good.to_vec(), field(8, number(2, 99))].concat(), "opset 99");
     case("opset of the past", [good.to_vec(), field(8, number(2, 1))].concat(), "opset 1,");
-    let foreign = [field(1, "evil.corp"), number(2, 1)].concat();
-    case("a foreign domain", [good.to_vec(), field(8, foreign)].concat(), "evil.corp");
     case("a node of a foreign domain", and(good, node("Run", &[], "x", field(7, "evil"))), "`evil`");
     case(
         "a machine-learning operator",

@@ -200,3 +200,56 @@ fn public_gate_clips_give_their_crossings() {
     let (recall, precision) = (matched as f64 / (matched + missed) as f64, matched as f64 / (matched + extra) as f64);
     assert!(recall >= 0.8 && precision >= 0.8, "recall {recall:.2}, precision {precision:.2}");
 }
+
+#[test]
+fn rules_over_recorded_detections_give_the_same_events() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [events, tracks, _] = replay("testdata/clips/gate.mp4", "gate", folder.path());
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let again = |detections: &str| {
+        let config = "testdata/configs/demo.yml";
+        let (events, tracks) = (path("events2"), path("tracks2"));
+        let from = ["replay", "-c", config, "--camera", "gate", "-q", "--from-detections", detections];
+        oriel(&[&from[..], &["--events", &events, "--tracks", &tracks]].concat())
+    };
+    let output = again(&path("detections"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read = |name: &str| std::fs::read_to_string(path(name)).expect("it was written");
+    assert!(!events.is_empty());
+    assert_eq!((read("events2"), read("tracks2")), (events, tracks));
+
+    let bad = [
+        ("no JSON", "line of `oriel replay --detections`"),
+        (r#"{"pts_ns":1,"width":2,"height":2,"detections":[{"class":"ufo","score":0.5,"box":[0,0,1,1]}]}"#, "`ufo`"),
+    ];
+    for (line, words) in bad {
+        std::fs::write(path("bad"), line).expect("a file");
+        let output = again(&path("bad"));
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && told.contains(words) && told.contains("bad:1"), "{told}");
+    }
+}
+
+#[test]
+fn geometry_is_drawn_on_a_picture_of_the_camera() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = folder.path().join("oriel.yml");
+    let (clip, models) = (common::here("testdata/clips/gate.mp4"), common::here("models"));
+    let text = format!(
+        "version: 1\nnode: box\nmodels: [{}]\ncameras:\n  gate:\n    kind: gate\n    source: {}\n    model: demo_figures\n    \
+         zones:\n      yard: {{polygon: [[0.1, 0.1], [0.4, 0.1], [0.4, 0.4], [0.1, 0.4]]}}\n    rules:\n      \
+         keep-out: {{type: zone.intrusion, zone: yard}}\n",
+        models.display(),
+        clip.display()
+    );
+    std::fs::write(&config, text).expect("a file");
+    let (config, out) = (config.display().to_string(), folder.path().join("drawn.png"));
+    let output = oriel(&["check", "-c", &config, "--draw", &out.display().to_string()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let drawn = image::open(&out).expect("a picture").to_rgb8();
+    let (w, h) = drawn.dimensions();
+    let edge = drawn.get_pixel(w / 4, h * 4 / 10).0;
+    assert!(edge[0] > 200 && edge[2] < 60, "the zone's edge is drawn in its colour: {edge:?}");
+    let output = oriel(&["check", "-c", &config, "--draw", &folder.path().join("drawn.txt").display().to_string()]);
+    assert_eq!(output.status.code(), Some(2));
+}

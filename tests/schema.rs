@@ -64,3 +64,31 @@ fn examples_validate_against_the_agreed_schema() {
         assert!(agreed.is_valid(&example), "{example:#}");
     }
 }
+
+/// Every card that comes with oriel, and the one that the documentation shows, against the schema and the reader.
+#[test]
+fn cards_validate_against_their_schema() {
+    let schema = schemars::schema_for!(oriel::catalog::Card);
+    let schema = jsonschema::validator_for(schema.as_value()).expect("a schema");
+    let of = |text: &str| serde_saphyr::from_str::<Value>(text).expect("YAML");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let mut cards = 0;
+    for entry in folder.read_dir().expect("models") {
+        let path = entry.expect("an entry").path().join("model.yml");
+        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        let told: Vec<_> = schema.iter_errors(&of(&text)).map(|error| error.to_string()).collect();
+        assert!(told.is_empty(), "{}: {told:?}", path.display());
+        oriel::catalog::Card::read(&path).expect("a card");
+        cards += 1;
+    }
+    assert!(cards >= 10, "{cards}");
+    let shown = include_str!("../docs/models.md").split("```yaml").nth(1).and_then(|rest| rest.split("```").next());
+    let shown = of(&shown.expect("an example").replace("64 hex digits", &"a".repeat(64)));
+    assert!(schema.is_valid(&shown), "{shown:#}");
+    let mut wrong = shown.clone();
+    wrong["head"]["type"] = "yolo9000".into();
+    assert!(!schema.is_valid(&wrong));
+    wrong["head"] = shown["head"].clone();
+    wrong["layers"] = 5.into();
+    assert!(!schema.is_valid(&wrong), "unknown keys are refused");
+}

@@ -30,9 +30,51 @@ pub struct Happening {
 /// The part of a happening that its type alone has.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
-    Crossing { direction: Direction, class: String, counts_in: u64, counts_out: u64, since: Pts },
+    Crossing {
+        direction: Direction,
+        class: String,
+        counts_in: u64,
+        counts_out: u64,
+        since: Pts,
+    },
     Intrusion(InZone),
     Loitering(InZone),
+    Crowd {
+        zone: InZone,
+        limit: u32,
+        most: u32,
+    },
+    LaneBlocked(InZone),
+    FireLaneParking(InZone),
+    WrongWay {
+        allowed: Direction,
+        heading_deg: f32,
+    },
+    Tailgating {
+        leader: TrackId,
+        followers: Vec<TrackId>,
+        gap_ms: u64,
+        authorised: u64,
+        passed: u64,
+    },
+    Speeding {
+        speed_kmh: f32,
+        limit_kmh: f32,
+        distance_m: f32,
+        seconds: f32,
+    },
+    Plate {
+        text: String,
+        /// How sure the whole text is, and each of its characters, 0..1.
+        score: f32,
+        letters: Vec<f32>,
+        rect: Rect,
+        /// Code of GA/T 16.7, where the text alone decides it.
+        class: Option<&'static str>,
+        series: Option<&'static str>,
+        reads: u32,
+        list: Option<Listed>,
+    },
 }
 
 /// Fields that zone facts share.
@@ -93,28 +135,23 @@ impl Event {
 
     /// Camera id, `-` for the box itself.
     pub fn camera(&self) -> &str {
-        match &self.body {
-            Body::GateCrossing(data) => &data.common.camera,
-            Body::ZoneIntrusion(data) | Body::ZoneLoitering(data) => &data.common.camera,
-            Body::CameraHealth(data) => &data.camera,
-            Body::NodeHealth(_) => "-",
+        match (&self.body, self.body.common()) {
+            (_, Some(common)) => &common.camera,
+            (Body::CameraHealth(data), _) => &data.camera,
+            _ => "-",
         }
     }
 
     pub fn rule(&self) -> Option<&str> {
-        match &self.body {
-            Body::GateCrossing(data) => data.common.rule.as_deref(),
-            Body::ZoneIntrusion(data) | Body::ZoneLoitering(data) => data.common.rule.as_deref(),
-            Body::CameraHealth(_) | Body::NodeHealth(_) => None,
-        }
+        self.body.common()?.rule.as_deref()
     }
 
     pub fn phase(&self) -> Phase {
-        match &self.body {
-            Body::GateCrossing(data) => data.common.phase,
-            Body::ZoneIntrusion(data) | Body::ZoneLoitering(data) => data.common.phase,
-            Body::CameraHealth(data) => data.phase,
-            Body::NodeHealth(data) => data.phase,
+        match (&self.body, self.body.common()) {
+            (_, Some(common)) => common.phase,
+            (Body::CameraHealth(data), _) => data.phase,
+            (Body::NodeHealth(data), _) => data.phase,
+            _ => Phase::Pulse,
         }
     }
 
@@ -133,6 +170,20 @@ pub enum Body {
     ZoneIntrusion(ZoneEvent),
     #[serde(rename = "oriel.zone.loitering.v1")]
     ZoneLoitering(ZoneEvent),
+    #[serde(rename = "oriel.zone.crowd.v1")]
+    ZoneCrowd(CrowdEvent),
+    #[serde(rename = "oriel.lane.blocked.v1")]
+    LaneBlocked(ZoneEvent),
+    #[serde(rename = "oriel.lane.fire_lane_parking.v1")]
+    FireLaneParking(ZoneEvent),
+    #[serde(rename = "oriel.gate.wrong_way.v1")]
+    WrongWay(WrongWay),
+    #[serde(rename = "oriel.gate.tailgating.v1")]
+    Tailgating(Tailgating),
+    #[serde(rename = "oriel.gate.speeding.v1")]
+    Speeding(Speeding),
+    #[serde(rename = "oriel.plate.read.v1")]
+    PlateRead(PlateRead),
     #[serde(rename = "oriel.camera.health.v1")]
     CameraHealth(CameraHealth),
     #[serde(rename = "oriel.node.health.v1")]
@@ -145,14 +196,66 @@ impl Body {
             Body::GateCrossing(_) => "gate.crossing",
             Body::ZoneIntrusion(_) => "zone.intrusion",
             Body::ZoneLoitering(_) => "zone.loitering",
+            Body::ZoneCrowd(_) => "zone.crowd",
+            Body::LaneBlocked(_) => "lane.blocked",
+            Body::FireLaneParking(_) => "lane.fire_lane_parking",
+            Body::WrongWay(_) => "gate.wrong_way",
+            Body::Tailgating(_) => "gate.tailgating",
+            Body::Speeding(_) => "gate.speeding",
+            Body::PlateRead(_) => "plate.read",
             Body::CameraHealth(_) => "camera.health",
             Body::NodeHealth(_) => "node.health",
         }
     }
 
     /// Every type this version can emit, in its short form.
-    pub const SHORT_TYPES: [&'static str; 5] =
-        ["gate.crossing", "zone.intrusion", "zone.loitering", "camera.health", "node.health"];
+    pub const SHORT_TYPES: [&'static str; 12] = [
+        "gate.crossing",
+        "zone.intrusion",
+        "zone.loitering",
+        "zone.crowd",
+        "lane.blocked",
+        "lane.fire_lane_parking",
+        "gate.wrong_way",
+        "gate.tailgating",
+        "gate.speeding",
+        "plate.read",
+        "camera.health",
+        "node.health",
+    ];
+
+    /// What events that a picture decided share; None for those about the state of a camera or the box.
+    pub fn common(&self) -> Option<&Common> {
+        Some(match self {
+            Body::GateCrossing(data) => &data.common,
+            Body::ZoneIntrusion(data)
+            | Body::ZoneLoitering(data)
+            | Body::LaneBlocked(data)
+            | Body::FireLaneParking(data) => &data.common,
+            Body::ZoneCrowd(data) => &data.zone.common,
+            Body::WrongWay(data) => &data.common,
+            Body::Tailgating(data) => &data.common,
+            Body::Speeding(data) => &data.common,
+            Body::PlateRead(data) => &data.common,
+            Body::CameraHealth(_) | Body::NodeHealth(_) => return None,
+        })
+    }
+
+    pub fn common_mut(&mut self) -> Option<&mut Common> {
+        Some(match self {
+            Body::GateCrossing(data) => &mut data.common,
+            Body::ZoneIntrusion(data)
+            | Body::ZoneLoitering(data)
+            | Body::LaneBlocked(data)
+            | Body::FireLaneParking(data) => &mut data.common,
+            Body::ZoneCrowd(data) => &mut data.zone.common,
+            Body::WrongWay(data) => &mut data.common,
+            Body::Tailgating(data) => &mut data.common,
+            Body::Speeding(data) => &mut data.common,
+            Body::PlateRead(data) => &mut data.common,
+            Body::CameraHealth(_) | Body::NodeHealth(_) => return None,
+        })
+    }
 }
 
 /// Fields of every event that a picture decided.
@@ -252,6 +355,96 @@ pub struct ZoneEvent {
     pub dwell_s: f32,
     pub threshold_s: f32,
     pub inside: u32,
+}
+
+/// More subjects in a zone than there should be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CrowdEvent {
+    #[serde(flatten)]
+    pub zone: ZoneEvent,
+    /// So many are a crowd.
+    pub limit: u32,
+    /// The most that were inside at once so far.
+    pub most: u32,
+}
+
+/// A subject went over a line against its direction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WrongWay {
+    #[serde(flatten)]
+    pub common: Common,
+    pub allowed: Direction,
+    /// Degrees clockwise from straight up in the picture.
+    #[schemars(range(min = 0.0, max = 360.0))]
+    pub heading_deg: f32,
+}
+
+/// Somebody went through right behind another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Tailgating {
+    #[serde(flatten)]
+    pub common: Common,
+    /// Track that the opening was for.
+    pub leader: TrackId,
+    /// Tracks that followed on it so far; the last one made this event.
+    pub followers: Vec<TrackId>,
+    /// Between the last two.
+    pub gap_ms: u64,
+    /// So many the opening was for; by sight alone, 1.
+    pub authorised: u64,
+    /// So many have gone through on it.
+    pub passed: u64,
+}
+
+/// A subject was faster than it may be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Speeding {
+    #[serde(flatten)]
+    pub common: Common,
+    pub speed_kmh: f32,
+    pub limit_kmh: f32,
+    /// Between the two lines on the ground, and how long the way took.
+    pub distance_m: f32,
+    pub seconds: f32,
+}
+
+/// Several pictures agree on a vehicle's plate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlateRead {
+    #[serde(flatten)]
+    pub common: Common,
+    /// Bare characters, no separator.
+    pub plate: String,
+    /// The product of `plate_character_scores`.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub plate_score: f32,
+    /// Of each character: how many readings agree on it, and how sure they were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plate_character_scores: Vec<f32>,
+    /// Where it was read last, fractions of the picture.
+    pub plate_box: Rect,
+    /// Code of GA/T 16.7, where the text alone decides it: 52 small new-energy, 51 large new-energy, 23 police ..
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plate_class: Option<String>,
+    /// The form of the text: standard, new_energy_small, police ..
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plate_series: Option<String>,
+    /// Readings of exactly this text.
+    pub plate_reads: u32,
+    /// Where the rule has lists: on which the plate is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<Listed>,
+    /// Kind of the vehicle.
+    pub class: String,
+}
+
+/// What a list says of a plate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Listed {
+    Allow,
+    Deny,
+    Unknown,
 }
 
 /// State of one camera; also the retained `health` document.

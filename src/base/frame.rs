@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::base::geometry::Rect;
 use crate::base::time::{Captured, Pts};
 
 /// Index of a camera in the running configuration (the order of the config file).
@@ -39,6 +40,45 @@ pub struct Picture<'a> {
     pub height: usize,
     pub planes: Planes<'a>,
     pub colour: Colour,
+}
+
+impl<'a> Picture<'a> {
+    /// The part of the picture that `rect` (fractions) covers, without copying, and what it really covers: whole pixels, and
+    /// even ones at the left and top where chroma is halved. None if nothing of it lies inside.
+    pub fn region(&self, rect: &Rect) -> Option<(Picture<'a>, Rect)> {
+        let step = if matches!(self.planes, Planes::Rgb(_)) { 1 } else { 2 };
+        let inside = rect.clipped();
+        if inside.area() <= 0.0 {
+            return None;
+        }
+        let Rect { left, top, right, bottom } = inside;
+        let (width, height) = (self.width as f32, self.height as f32);
+        let first = |fraction: f32, whole: f32| (fraction * whole).floor() as usize / step * step;
+        let end = |fraction: f32, whole: f32| (fraction * whole).ceil().min(whole) as usize;
+        let (x0, y0, x1, y1) = (first(left, width), first(top, height), end(right, width), end(bottom, height));
+        if x1 <= x0 || y1 <= y0 {
+            return None;
+        }
+        let part = |plane: Plane<'a>, x: usize, y: usize| {
+            let skipped = (y * plane.stride + x).min(plane.data.len());
+            Plane { data: &plane.data[skipped..], stride: plane.stride }
+        };
+        let planes = match self.planes {
+            Planes::I420 { y, u, v } => {
+                let half = |plane| part(plane, x0 / 2, y0 / 2);
+                Planes::I420 { y: part(y, x0, y0), u: half(u), v: half(v) }
+            }
+            Planes::Nv12 { y, uv } => Planes::Nv12 { y: part(y, x0, y0), uv: part(uv, x0, y0 / 2) },
+            Planes::Rgb(plane) => Planes::Rgb(part(plane, 3 * x0, y0)),
+        };
+        let covered = Rect {
+            left: x0 as f32 / width,
+            top: y0 as f32 / height,
+            right: x1 as f32 / width,
+            bottom: y1 as f32 / height,
+        };
+        Some((Picture { width: x1 - x0, height: y1 - y0, planes, colour: self.colour }, covered))
+    }
 }
 
 /// Rows of bytes with a stride (bytes from one row to the next, >= the row's own length).
@@ -127,5 +167,39 @@ impl Pixels for OwnedPicture {
             OwnedPlanes::Rgb(bytes) => Planes::Rgb(Plane { data: bytes, stride: 3 * w }),
         };
         Picture { width: w, height: h, planes, colour: self.colour }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_shows_what_the_picture_shows_there() {
+        let (w, h) = (9, 7);
+        let bytes = |n: usize| (0..n as u8).collect::<Vec<u8>>();
+        let rect = Rect { left: 0.4, top: 0.5, right: 0.9, bottom: 0.99 };
+        let rgb =
+            OwnedPicture { width: w, height: h, colour: Colour::default(), bytes: OwnedPlanes::Rgb(bytes(3 * w * h)) };
+        let (part, covered) = rgb.picture().region(&rect).expect("inside");
+        assert_eq!((part.width, part.height), (6, 4));
+        let Planes::Rgb(plane) = part.planes else { panic!("another layout") };
+        assert_eq!(
+            plane.row(0, 3),
+            [((3 * w + 3) * 3) as u8, ((3 * w + 3) * 3 + 1) as u8, ((3 * w + 3) * 3 + 2) as u8]
+        );
+        assert!((covered.left - 3.0 / 9.0).abs() < 1e-6 && (covered.bottom - 1.0).abs() < 1e-6);
+        let yuv = OwnedPicture {
+            width: w,
+            height: h,
+            colour: Colour::default(),
+            bytes: OwnedPlanes::I420(bytes(w * h + 40)),
+        };
+        let (part, covered) = yuv.picture().region(&rect).expect("inside");
+        assert_eq!((part.width, part.height), (7, 5), "even at the left and top");
+        let Planes::I420 { y, u, v } = part.planes else { panic!("another layout") };
+        assert_eq!((y.row(0, 1)[0], u.row(0, 1)[0], v.row(0, 1)[0]), (2 * 9 + 2, 63 + 5 + 1, 83 + 5 + 1));
+        assert!((covered.left - 2.0 / 9.0).abs() < 1e-6);
+        assert!(yuv.picture().region(&Rect { left: 1.2, top: 0.0, right: 1.5, bottom: 1.0 }).is_none());
     }
 }

@@ -39,6 +39,10 @@ impl Rect {
         self.bottom - self.top
     }
 
+    pub fn contains(&self, point: Point) -> bool {
+        (self.left..self.right).contains(&point.x) && (self.top..self.bottom).contains(&point.y)
+    }
+
     pub fn area(&self) -> f32 {
         self.width().max(0.0) * self.height().max(0.0)
     }

@@ -1,5 +1,8 @@
 //! What the rules of one camera look at: the tracks of one picture and its time.
 
+use std::time::Duration;
+
+use crate::base::plate::TrackPlate;
 use crate::base::time::{Captured, Pts};
 use crate::base::track::Track;
 
@@ -11,6 +14,10 @@ pub struct Scene<'a> {
     pub session: u32,
     pub pts: Pts,
     pub captured: Captured,
+    /// How much of the time since the scene before was seen to be still: everybody stayed where they were.
+    pub rested: Duration,
     /// Confirmed tracks, by id; also those that are only predicted in this picture.
     pub tracks: &'a [Track],
+    /// What was read so far of the plates of vehicles that are there; empty where no rule asks for plates.
+    pub plates: &'a [TrackPlate],
 }

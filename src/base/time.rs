@@ -48,6 +48,54 @@ pub struct Captured {
     pub clock_offset_ms: Option<f64>,
 }
 
+impl Captured {
+    /// In a recorded clip that began at `start`.
+    pub fn of_clip(start: Timestamp, passed: Duration) -> Captured {
+        let at = start.checked_add(passed).unwrap_or(start);
+        Captured { at, source: TimeSource::File, clock_offset_ms: None }
+    }
+}
+
+/// A time zone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Zone(jiff::tz::TimeZone);
+
+/// What a clock on the wall shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clockface {
+    /// Monday is 0.
+    pub weekday: usize,
+    /// Of the day, 0..1440.
+    pub minute: u16,
+    /// Days since 1 January 1970 there.
+    pub day: i32,
+}
+
+impl Zone {
+    pub fn utc() -> Zone {
+        Zone(jiff::tz::TimeZone::UTC)
+    }
+
+    /// The box's own; UTC where it has none.
+    pub fn of_box() -> Zone {
+        Zone(jiff::tz::TimeZone::try_system().unwrap_or(jiff::tz::TimeZone::UTC))
+    }
+
+    /// By its name in the time zone database, such as `Asia/Shanghai`.
+    pub fn named(name: &str) -> Option<Zone> {
+        jiff::tz::TimeZone::get(name).ok().map(Zone)
+    }
+
+    pub fn clockface(&self, at: Timestamp) -> Clockface {
+        let there = at.to_zoned(self.0.clone());
+        Clockface {
+            weekday: there.weekday().to_monday_zero_offset() as usize,
+            minute: there.hour() as u16 * 60 + there.minute() as u16,
+            day: there.date().since(jiff::civil::date(1970, 1, 1)).map_or(0, |span| span.get_days()),
+        }
+    }
+}
+
 /// Two clocks in one: the system's, or one that a test moves by hand.
 pub trait Clock: Send + Sync {
     /// Never goes back; for watchdogs and pauses.

@@ -210,6 +210,9 @@ impl HeadText {
                 let blank = self.blank.as_deref().expect("missing keys were refused above");
                 let row = labels.iter().rposition(|label| label == blank);
                 let blank = row.ok_or_else(|| format!("head: blank: `{blank}` is none of the classes"))?;
+                if let Some(label) = labels.iter().find(|label| label.chars().count() != 1) {
+                    return Err(format!("classes: `{label}`, expected one character each for ctc"));
+                }
                 Head::Ctc { blank }
             }
             Attributes => Head::Attributes,

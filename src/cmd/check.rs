@@ -1,17 +1,33 @@
 //! `oriel check`: is this config one that the service would start with? Everything that is wrong, at once.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use anyhow::anyhow;
 
-use super::{Failure, Outcome};
-use crate::config::{self, CameraKind, Config, Want};
+use super::overlay::Overlay;
+use super::{BadInput, Failure, Outcome};
+use crate::base::frame::Pixels;
+use crate::base::stop::Stop;
+use crate::base::time::Timestamp;
+use crate::config::{self, Camera, CameraKind, Config, Want};
+use crate::evidence::{Canvas, still, write_picture};
+use crate::media::{self, Flow, Origin};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The config file
     #[arg(short, long, default_value = "oriel.yml")]
     config: PathBuf,
+    /// Also draws lines, zones and masks on a picture of the camera, which is asked for one
+    #[arg(long, value_name = "OUT.png")]
+    draw: Option<PathBuf>,
+    /// Whose picture; may be left out if there is only one camera
+    #[arg(long, requires = "draw")]
+    camera: Option<String>,
+    /// Draws on this still image instead
+    #[arg(long, value_name = "IMAGE", requires = "draw")]
+    frame: Option<PathBuf>,
 }
 
 pub fn run(args: Args) -> Outcome {
@@ -20,7 +36,53 @@ pub fn run(args: Args) -> Outcome {
     for warning in warnings(&config) {
         println!("note: {warning}");
     }
+    match &args.draw {
+        Some(out) => draw(&config, out, &args),
+        None => Ok(()),
+    }
+}
+
+fn draw(config: &Config, out: &Path, args: &Args) -> Outcome {
+    let ids: Vec<&str> = config.cameras.iter().map(|camera| camera.id.as_str()).collect();
+    let camera = match (&args.camera, &*config.cameras) {
+        (Some(id), cameras) => cameras.iter().find(|camera| camera.id == *id),
+        (None, [camera]) => Some(camera),
+        (None, _) => None,
+    };
+    let camera = camera.ok_or_else(|| anyhow!("--camera: expected one of {}", ids.join(", "))).bad_input()?;
+    let mut canvas = match &args.frame {
+        Some(image) => Canvas::of(&still::load(image).bad_input()?.picture()),
+        None => picture_of(camera)?,
+    };
+    Overlay::of(camera).draw(&mut canvas);
+    write_picture(out, &canvas).bad_input()?;
+    println!("drawn: {}", out.display());
     Ok(())
+}
+
+/// The first picture that the camera gives.
+fn picture_of(camera: &Camera) -> Result<Canvas, Failure> {
+    media::init().map_err(|fault| anyhow!(fault))?;
+    let seen = Arc::new(Mutex::new(None));
+    let on_shot: media::OnShot = Arc::new({
+        let seen = Arc::clone(&seen);
+        move |shot| {
+            let mut seen = seen.lock().expect("nobody panics while holding a picture");
+            seen.get_or_insert_with(|| Canvas::of(&shot.pixels.picture()));
+            Flow::Stop
+        }
+    });
+    let session = match camera.source.origin {
+        Origin::Clip(_) => media::Session::replay(Timestamp::UNIX_EPOCH),
+        _ => media::Session::live(),
+    };
+    let ran = media::run_once(&camera.source, &session, &Stop::default(), on_shot, || {});
+    let seen = seen.lock().expect("nobody panics while holding a picture").take();
+    match (seen, ran) {
+        (Some(canvas), _) => Ok(canvas),
+        (None, Err(fault)) => Err(Failure::Running(anyhow!(fault).context(format!("camera {}", camera.id)))),
+        (None, Ok(())) => Err(Failure::Running(anyhow!("camera {}: no picture came", camera.id))),
+    }
 }
 
 /// The config, or bad input that lists all its problems. For every verb that takes `-c`.

@@ -8,6 +8,8 @@ pub mod detect;
 pub mod events;
 mod labels;
 pub mod models;
+mod overlay;
+pub mod plate;
 pub mod replay;
 pub mod run;
 pub mod schema;

@@ -1,30 +1,38 @@
 //! `oriel replay`: a recorded clip through exactly the code path of `run`, every frame, on the clip's own clock.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::overlay::Overlay;
 use super::{BadInput, Failure, Outcome, check};
 use crate::base::event::{Event, Happening, ModelRef};
-use crate::base::frame::CameraId;
+use crate::base::frame::{CameraId, Colour, Frame, Picture, Pixels, Plane, Planes};
+use crate::base::geometry::Rect;
+use crate::base::model::Model;
 use crate::base::scene::Scene;
 use crate::base::stop::Stop;
-use crate::base::time::Timestamp;
+use crate::base::time::{Captured, Pts, Timestamp};
 use crate::config::{Camera, Want};
-use crate::engine::{Finished, Judged, Listener};
+use crate::engine::{Finished, Judged, Listener, Rerun};
 use crate::evidence::{Canvas, Rgb};
+use crate::heads::Found;
 use crate::media::{self, Mp4Writer, Origin};
+use crate::service::cameras::judge_of;
 use crate::service::envelope::{Envelope, Mode};
 use crate::service::{Feed, Loop, logging};
+use crate::system::thread_cpu;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The recorded clip; takes the place of the camera's source
-    clip: PathBuf,
+    #[arg(required_unless_present = "from_detections")]
+    clip: Option<PathBuf>,
     #[arg(short, long, default_value = "oriel.yml")]
     config: PathBuf,
     /// Which camera of the config; may be left out if there is only one
@@ -42,6 +50,9 @@ pub struct Args {
     /// Writes the detections, one JSON object a frame
     #[arg(long, value_name = "F.jsonl")]
     detections: Option<PathBuf>,
+    /// Judges the detections that an earlier replay wrote, without clip and model: the same events, in milliseconds
+    #[arg(long, value_name = "F.jsonl", conflicts_with_all = ["clip", "detections", "video"])]
+    from_detections: Option<PathBuf>,
     /// Writes the clip with boxes, tracks, lines, zones and events drawn
     #[arg(long, value_name = "F.mp4")]
     video: Option<PathBuf>,
@@ -56,7 +67,6 @@ pub fn run(args: Args) -> Outcome {
     let config = check::load(&args.config, Want::Replay { camera: args.camera.as_deref() })?;
     let mut camera = config.cameras.into_iter().next().context("a config for replay holds its camera")?;
     camera.enabled = true;
-    camera.source.origin = Origin::Clip(args.clip.clone());
     if camera.model.is_none() {
         return Err(Failure::Input(anyhow!(
             "{}: cameras.{}: has no model, so there is nothing to replay; expected `model: NAME`",
@@ -64,7 +74,12 @@ pub fn run(args: Args) -> Outcome {
             camera.id
         )));
     }
-    let info = media::probe(&args.clip).bad_input()?;
+    if let Some(path) = &args.from_detections {
+        return rerun(&args, path, &config.node, &camera);
+    }
+    let clip = args.clip.clone().context("clap asks for a clip")?;
+    camera.source.origin = Origin::Clip(clip.clone());
+    let info = media::probe(&clip).bad_input()?;
 
     let bar = match (args.quiet, info.duration) {
         (true, _) => ProgressBar::hidden(),
@@ -73,11 +88,11 @@ pub fn run(args: Args) -> Outcome {
             let bar = ProgressBar::with_draw_target(millis, ProgressDrawTarget::stderr());
             let style = "{bar:40} {percent:>3} % of {msg}  {elapsed} gone, {eta} to go";
             bar.set_style(ProgressStyle::with_template(style).expect("the template is a constant that parses"));
-            bar.set_message(args.clip.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default());
+            bar.set_message(clip.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default());
             bar
         }
     };
-    let outputs = Outputs::create(&args, &info)?;
+    let outputs = Outputs::create(&args, Some(&info))?;
     let recorder = Arc::new(Mutex::new(Recorder::new(&config.node, &camera, outputs, bar.clone())));
     let cameras = [camera];
     let listener = |_| -> Box<dyn Listener> { Box::new(Shared(Arc::clone(&recorder))) };
@@ -94,25 +109,93 @@ pub fn run(args: Args) -> Outcome {
     bar.finish_and_clear();
     let mut recorder = recorder.lock().expect("the workers have ended");
     recorder.flush()?;
-    ran.map_err(|fault| Failure::Input(anyhow!(fault).context(format!("{}", args.clip.display()))))?;
-    if let Some(error) = recorder.failed.take() {
-        return Err(Failure::Running(error));
+    ran.map_err(|fault| Failure::Input(anyhow!(fault).context(format!("{}", clip.display()))))?;
+    recorder.tell(&args, &format!("{}: {{}} frames judged of {decoded} decoded", clip.display()))
+}
+
+/// The rules over detections from a file: what a complaint from the field becomes.
+fn rerun(args: &Args, path: &Path, node: &str, camera: &Camera) -> Outcome {
+    let file = File::open(path).with_context(|| format!("{}: cannot be read", path.display())).bad_input()?;
+    let outputs = Outputs::create(args, None)?;
+    let recorder = Arc::new(Mutex::new(Recorder::new(node, camera, outputs, ProgressBar::hidden())));
+    let model = camera.model.as_ref().context("a camera without a model was refused")?;
+    let judge = judge_of(camera, model, Box::new(Shared(Arc::clone(&recorder))));
+    let mut rerun = Rerun::new(judge, thread_cpu);
+    let (mut first, mut last) = (None, None);
+    for (i, line) in BufReader::new(file).lines().enumerate() {
+        let place = || format!("{}:{}", path.display(), i + 1);
+        let line = line.with_context(place).bad_input()?;
+        let seen: SeenFrame = serde_json::from_str(&line)
+            .with_context(|| format!("{}: expected a line of `oriel replay --detections`", place()))
+            .bad_input()?;
+        if last.replace(seen.pts_ns).is_some_and(|last| last >= seen.pts_ns) {
+            return Err(anyhow!("{}: pts_ns {} is not later than the line before", place(), seen.pts_ns)).bad_input();
+        }
+        let found = seen.found(model).with_context(place).bad_input()?;
+        let first = *first.get_or_insert(seen.pts_ns);
+        rerun.judge(seen.frame(args.start, first), &found);
     }
-    if !args.quiet {
-        let Recorder { frames, events, tracks_seen, .. } = &*recorder;
-        eprintln!(
-            "{}: {frames} frames judged of {} decoded, {tracks_seen} tracks, {} events",
-            args.clip.display(),
-            decoded,
-            events.len()
-        );
-        if args.events.is_none() {
-            for event in events {
-                eprintln!("  {}", in_words(event));
-            }
+    rerun.finish();
+    let mut recorder = recorder.lock().expect("nobody else has it");
+    recorder.flush()?;
+    recorder.tell(args, &format!("{}: {{}} frames judged", path.display()))
+}
+
+/// A line of `--detections`.
+#[derive(serde::Deserialize)]
+struct SeenFrame {
+    pts_ns: u64,
+    width: u32,
+    height: u32,
+    #[serde(default)]
+    rested_ns: u64,
+    detections: Vec<SeenBox>,
+}
+
+#[derive(serde::Deserialize)]
+struct SeenBox {
+    class: String,
+    score: f32,
+    r#box: [f32; 4],
+}
+
+impl SeenFrame {
+    fn found(&self, model: &Model) -> anyhow::Result<Vec<Found>> {
+        let each = self.detections.iter().map(|seen| {
+            let class = model.classes.iter().position(|class| class.label == seen.class);
+            let class = class.with_context(|| format!("class `{}` is none of {}", seen.class, model.name))?;
+            let [left, top, right, bottom] = seen.r#box;
+            Ok(Found { rect: Rect { left, top, right, bottom }, class: class as u16, score: seen.score })
+        });
+        each.collect()
+    }
+
+    /// The frame without its picture, which no rule looks at.
+    fn frame(&self, start: Timestamp, first: u64) -> Frame {
+        Frame {
+            camera: CameraId(0),
+            session: 1,
+            pts: Pts(self.pts_ns),
+            captured: Captured::of_clip(start, Pts(self.pts_ns).since(Pts(first))),
+            decoded: Instant::now(),
+            decode_cpu: Duration::ZERO,
+            rested: Duration::from_nanos(self.rested_ns),
+            pixels: Arc::new(Unseen { width: self.width as usize, height: self.height as usize }),
         }
     }
-    Ok(())
+}
+
+struct Unseen {
+    width: usize,
+    height: usize,
+}
+
+impl Pixels for Unseen {
+    fn picture(&self) -> Picture<'_> {
+        let none = Plane { data: &[], stride: 0 };
+        let planes = Planes::I420 { y: none, u: none, v: none };
+        Picture { width: self.width, height: self.height, planes, colour: Colour::default() }
+    }
 }
 
 /// One line for a person.
@@ -144,14 +227,14 @@ struct Outputs {
 }
 
 impl Outputs {
-    fn create(args: &Args, info: &media::ClipInfo) -> Result<Outputs, Failure> {
+    fn create(args: &Args, info: Option<&media::ClipInfo>) -> Result<Outputs, Failure> {
         let open = |path: &Option<PathBuf>| -> Result<Option<Lines>, Failure> {
             let Some(path) = path else { return Ok(None) };
             let file = File::create(path).with_context(|| format!("{}: cannot be written", path.display()));
             Ok(Some(BufWriter::new(file.bad_input()?)))
         };
-        let video = match &args.video {
-            Some(path) => Some(Mp4Writer::create(path, info.width, info.height, info.fps).bad_input()?),
+        let video = match args.video.as_ref().zip(info) {
+            Some((path, info)) => Some(Mp4Writer::create(path, info.width, info.height, info.fps).bad_input()?),
             None => None,
         };
         Ok(Outputs {
@@ -167,8 +250,7 @@ impl Outputs {
 struct Recorder {
     envelope: Envelope,
     labels: Vec<String>,
-    lines: Vec<(String, crate::base::geometry::Line)>,
-    zones: Vec<(String, crate::base::geometry::Polygon)>,
+    overlay: Overlay,
     outputs: Outputs,
     bar: ProgressBar,
     canvas: Canvas,
@@ -207,8 +289,7 @@ impl Recorder {
                 mode: Mode::Replay { first: crate::base::time::Pts(0), sequence: 0 },
             },
             labels: model.classes.iter().map(|class| class.label.clone()).collect(),
-            lines: camera.lines.clone(),
-            zones: camera.zones.clone(),
+            overlay: Overlay::of(camera),
             outputs,
             bar,
             canvas: Canvas::default(),
@@ -291,13 +372,17 @@ impl Recorder {
                 "box": [rect.left, rect.top, rect.right, rect.bottom],
             })
         });
-        let line = serde_json::json!({
+        let mut line = serde_json::json!({
             "frame": self.frames - 1,
             "pts_ns": judged.frame.pts.0,
             "width": judged.scene.width,
             "height": judged.scene.height,
             "detections": detections.collect::<Vec<_>>(),
         });
+        // Only where a motion gate has left pictures out; tracks do not age in that time.
+        if !judged.frame.rested.is_zero() {
+            line["rested_ns"] = (judged.frame.rested.as_nanos() as u64).into();
+        }
         writeln!(file, "{line}").context("cannot write the detections")
     }
 
@@ -305,17 +390,7 @@ impl Recorder {
         let Some(video) = &mut self.outputs.video else { return Ok(()) };
         let canvas = &mut self.canvas;
         canvas.take(&judged.frame.pixels.picture());
-        for (id, zone) in &self.zones {
-            canvas.draw_polygon(&zone.corners, ZONE);
-            if let Some(corner) = zone.corners.first() {
-                canvas.draw_words(*corner, id, ZONE);
-            }
-        }
-        for (id, line) in &self.lines {
-            canvas.draw_line(line.a, line.b, LINE);
-            canvas.draw_words(line.a, &format!("{id} a"), LINE);
-            canvas.draw_words(line.b, "b", LINE);
-        }
+        self.overlay.draw(canvas);
         for track in judged.scene.tracks {
             let colour = if track.matched { colour_of(track.id) } else { PREDICTED };
             canvas.draw_rect(&track.rect, colour);
@@ -338,6 +413,24 @@ impl Recorder {
         video.push(canvas.rgb(), judged.frame.pts).map_err(|fault| anyhow!(fault))
     }
 
+    /// The last words, for a person. `judged` has a place for the number of frames.
+    fn tell(&mut self, args: &Args, judged: &str) -> Outcome {
+        if let Some(error) = self.failed.take() {
+            return Err(Failure::Running(error));
+        }
+        if !args.quiet {
+            let Recorder { frames, events, tracks_seen, .. } = self;
+            let judged = judged.replace("{}", &frames.to_string());
+            eprintln!("{judged}, {tracks_seen} tracks, {} events", events.len());
+            if args.events.is_none() {
+                for event in events {
+                    eprintln!("  {}", in_words(event));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn flush(&mut self) -> anyhow::Result<()> {
         let Outputs { events, tracks, detections, video } = std::mem::take(&mut self.outputs);
         for mut file in [events, tracks, detections].into_iter().flatten() {
@@ -350,8 +443,6 @@ impl Recorder {
     }
 }
 
-const ZONE: Rgb = [255, 200, 0];
-const LINE: Rgb = [0, 220, 255];
 const PREDICTED: Rgb = [150, 150, 150];
 
 /// Neighbouring ids differ clearly; grey is kept for predictions.

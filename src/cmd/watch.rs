@@ -225,7 +225,15 @@ pub(super) fn summary(event: &Value) -> String {
         "gate.crossing" => {
             format!("{} {}, {} in, {} out", data("class"), data("direction"), data("count/in"), data("count/out"))
         }
-        "zone.intrusion" | "zone.loitering" => {
+        "gate.wrong_way" => format!("{} against {}", data("objects/0/class"), data("allowed")),
+        "gate.tailgating" => {
+            format!("{} behind another by {} ms, {} passed", data("objects/0/class"), data("gap_ms"), data("passed"))
+        }
+        "gate.speeding" => {
+            format!("{} at {} km/h, {} allowed", data("objects/0/class"), data("speed_kmh"), data("limit_kmh"))
+        }
+        "zone.crowd" => format!("{} in {}, {} are a crowd", data("inside"), data("zone"), data("limit")),
+        "zone.intrusion" | "zone.loitering" | "lane.blocked" | "lane.fire_lane_parking" => {
             format!(
                 "{} in {} for {} s, {} inside",
                 data("objects/0/class"),
@@ -233,6 +241,11 @@ pub(super) fn summary(event: &Value) -> String {
                 data("dwell_s"),
                 data("inside")
             )
+        }
+        "plate.read" => {
+            let list = data("list");
+            let said = format!("{} ({} readings, {})", data("plate"), data("plate_reads"), data("class"));
+            if list.is_empty() { said } else { format!("{said}: {list}") }
         }
         "camera.health" | "node.health" => match data("reason").as_str() {
             "" => data("state"),

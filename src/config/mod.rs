@@ -4,6 +4,7 @@
 mod places;
 mod raw;
 mod resolve;
+mod rules;
 mod url;
 
 use std::collections::BTreeMap;
@@ -170,6 +171,15 @@ pub enum InputSize {
     Card,
 }
 
+/// Models that find and read plates.
+#[derive(Debug, Clone)]
+pub struct Plates {
+    pub detector: Model,
+    pub reader: Model,
+    /// 0..1
+    pub score_min: f32,
+}
+
 #[derive(Debug, Clone)]
 pub struct Camera {
     pub id: String,
@@ -192,6 +202,8 @@ pub struct Camera {
     pub lines: Vec<(String, Line)>,
     pub zones: Vec<(String, Polygon)>,
     pub rules: Vec<NamedRule>,
+    /// Set where a rule asks for the plates of vehicles.
+    pub plates: Option<Plates>,
     pub snapshots: bool,
 }
 

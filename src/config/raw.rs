@@ -132,8 +132,12 @@ keys! {
         /// Folders with model cards (`<folder>/<name>/model.yml`), searched in this order.
         #[schemars(extend("default" = ["models"]))]
         models: Vec<At<String>>;
+        /// Time zone of schedules, such as Asia/Shanghai; without it the box's own.
+        time_zone: String;
         /// How models are run.
         inference: Inference;
+        /// Models for the plates of vehicles, where a rule asks for them.
+        plates: Plates;
         /// Cameras by id.
         #[schemars(required)]
         cameras: NamedMap<Camera>;
@@ -301,9 +305,21 @@ keys! {
 }
 
 keys! {
+    /// Hours of the week.
+    HoursRow {
+        /// Such as mon-fri, sat, or daily, which it is if absent. Hours over midnight belong to the day they begin on.
+        days: String;
+        /// "22:00"; midnight if absent.
+        from: String;
+        /// "06:00"; "24:00" if absent.
+        to: String;
+    }
+}
+
+keys! {
     /// What makes an event.
     Rule {
-        /// `gate.crossing` needs `line`; `zone.intrusion` and `zone.loitering` need `zone`.
+        /// Which of the other keys it needs and may have stands in docs/rules.md.
         #[schemars(required)]
         r#type: RuleType;
         /// Id of a line of this camera.
@@ -312,10 +328,50 @@ keys! {
         zone: String;
         /// Kinds the rule looks at; without it the kinds the camera tracks.
         kinds: Vec<At<Kind>>;
-        /// Seconds in the zone before it counts. 0 if absent for intrusion; loitering needs it.
+        /// gate.speeding: id of the other line.
+        to_line: String;
+        /// gate.speeding: metres on the ground between the two lines.
+        distance_m: f64, in 0.1 to 1000;
+        /// gate.speeding: kilometres an hour.
+        limit_kmh: f64, in 1 to 300;
+        /// gate.wrong_way: the direction that is right.
+        allowed: Direction;
+        /// gate.tailgating: the direction that counts; without it both, each on its own.
+        direction: Direction;
+        /// gate.tailgating: a follower comes no later than so many seconds behind the one before. 3 if absent.
+        gap_s: f64, in 0 to 60;
+        /// zone.crowd: so many at once are a crowd.
+        count: u64, in 1 to 1000;
+        /// lane.blocked, lane.fire_lane_parking: standing for so many seconds is a warning, before the alarm.
+        warn_seconds: f64, in 0 to 86400;
+        /// When the rule holds; without it always. Rows of hours, by the clock of `time_zone`.
+        schedule: Vec<At<HoursRow>>;
+        /// plate.read: pictures that have to agree on a plate.
+        min_reads: u64, in 1 to 100;
+        /// plate.read: how sure the text has to be.
+        score_min: f64, in 0 to 1;
+        /// plate.read: plates that may pass, such as 皖A12345. With a list each event says `allow`, `deny` or `unknown`.
+        allow: Vec<At<String>>;
+        /// plate.read: plates that may not; their events are warnings.
+        deny: Vec<At<String>>;
+        /// Seconds in the zone before it counts. 0 if absent for intrusion, 2 for a crowd; loitering and lanes need it.
         seconds: f64, in 0 to 86400;
         /// As the camera's `anchor`, which it replaces for this rule.
         anchor: Anchor;
+    }
+}
+
+keys! {
+    /// Models that find and read the plates of vehicles; loaded only where a rule asks for plates.
+    Plates {
+        /// Card of the model that finds plates.
+        #[schemars(extend("default" = "plate_mnet_640"))]
+        detector: String;
+        /// Card of the model that reads them.
+        #[schemars(extend("default" = "plate_lprnet_94x24"))]
+        reader: String;
+        /// Plates found with less are not read.
+        score_min: f64, in 0 to 1, default 0.5;
     }
 }
 
@@ -370,6 +426,13 @@ pub enum RuleType {
     Crossing,
     Intrusion,
     Loitering,
+    PlateRead,
+    Crowd,
+    LaneBlocked,
+    FireLaneParking,
+    WrongWay,
+    Tailgating,
+    Speeding,
 }
 
 /// Direction of a way from a line's left to its right.
@@ -382,11 +445,31 @@ impl Way {
 }
 
 impl RuleType {
+    pub const ALL: [RuleType; 10] = [
+        RuleType::Crossing,
+        RuleType::WrongWay,
+        RuleType::Tailgating,
+        RuleType::Speeding,
+        RuleType::Intrusion,
+        RuleType::Loitering,
+        RuleType::Crowd,
+        RuleType::LaneBlocked,
+        RuleType::FireLaneParking,
+        RuleType::PlateRead,
+    ];
+
     pub fn word(self) -> &'static str {
         match self {
             RuleType::Crossing => "gate.crossing",
             RuleType::Intrusion => "zone.intrusion",
             RuleType::Loitering => "zone.loitering",
+            RuleType::PlateRead => "plate.read",
+            RuleType::Crowd => "zone.crowd",
+            RuleType::LaneBlocked => "lane.blocked",
+            RuleType::FireLaneParking => "lane.fire_lane_parking",
+            RuleType::WrongWay => "gate.wrong_way",
+            RuleType::Tailgating => "gate.tailgating",
+            RuleType::Speeding => "gate.speeding",
         }
     }
 }
@@ -407,9 +490,13 @@ words! { schema Decode:
 }
 words! { schema Way: "left_to_right" => Way::LEFT_TO_RIGHT, "right_to_left" => Way::RIGHT_TO_LEFT }
 words! { schema RuleType:
-    "gate.crossing" => RuleType::Crossing, "zone.intrusion" => RuleType::Intrusion,
-    "zone.loitering" => RuleType::Loitering,
+    "gate.crossing" => RuleType::Crossing, "gate.wrong_way" => RuleType::WrongWay,
+    "gate.tailgating" => RuleType::Tailgating, "gate.speeding" => RuleType::Speeding,
+    "zone.intrusion" => RuleType::Intrusion, "zone.loitering" => RuleType::Loitering,
+    "zone.crowd" => RuleType::Crowd, "lane.blocked" => RuleType::LaneBlocked,
+    "lane.fire_lane_parking" => RuleType::FireLaneParking, "plate.read" => RuleType::PlateRead,
 }
+words! { Direction: "in" => Direction::In, "out" => Direction::Out }
 words! { Anchor: "bottom_centre" => Anchor::BottomCentre, "centre" => Anchor::Centre }
 words! { Kind:
     "person" => Kind::Person, "two_wheeler" => Kind::TwoWheeler, "car" => Kind::Car, "truck_bus" => Kind::TruckBus,

@@ -7,20 +7,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::places::{At, NamedMap, Node, Place, Problem, Problems, Read, check_id, nearest, quoted};
-use super::raw::{self, OrText, RuleType};
-use super::{BrokerChoice, Camera, CameraKind, Config, FindModel, Http, Inference, Mqtt, Protocol, Want, url};
+use super::places::{At, NamedMap, Node, Place, Problem, Problems, Read, check_id, quoted};
+use super::raw::{self, OrText};
+use super::{BrokerChoice, Camera, CameraKind, Config, FindModel, Http, Inference, Mqtt, Plates, Protocol, Want, url};
 use crate::base::detection::Kind;
-use crate::base::event::Direction;
 use crate::base::geometry::{Anchor, Line, Point, Polygon};
-use crate::base::model::Model;
+use crate::base::model::{Model, Purpose};
 use crate::base::secret::Secret;
 use crate::base::throttle::Throttle;
+use crate::base::time::Zone;
 use crate::infer::RuntimeSpec;
 use crate::media::{Origin, SourceSpec};
 use crate::motion::MotionSpec;
-use crate::rules::line::CrossingSpec;
-use crate::rules::zone::{IntrusionSpec, LoiteringSpec};
 use crate::rules::{NamedRule, RuleSpec};
 
 /// Between pictures at a rate that may be out of bounds, which was told already.
@@ -44,7 +42,14 @@ pub fn config(
     let problems = Problems::of(file);
     let top = Place { line: tree.line(), path: String::new() };
     let config = raw::Root::read(tree, &top, &problems).and_then(|root| {
-        let desk = Desk { problems: &problems, folder, want, find_model, models: Default::default() };
+        let desk = Desk {
+            problems: &problems,
+            folder,
+            want,
+            find_model,
+            time_zone: Default::default(),
+            models: Default::default(),
+        };
         desk.root(&root, &top)
     });
     match config {
@@ -54,22 +59,30 @@ pub fn config(
 }
 
 /// What is at hand while one file is resolved.
-struct Desk<'a> {
+pub(super) struct Desk<'a> {
     problems: &'a Problems,
     folder: &'a Path,
     want: Want<'a>,
     find_model: FindModel<'a>,
+    /// For schedules; the box's own where the config names none.
+    time_zone: std::cell::OnceCell<Zone>,
     /// Each model is loaded once, however many cameras use it.
     models: std::cell::RefCell<HashMap<String, Result<Model, String>>>,
 }
 
 impl Desk<'_> {
-    fn tell(&self, place: &Place, message: impl Into<String>) {
+    pub(super) fn tell(&self, place: &Place, message: impl Into<String>) {
         self.problems.tell(place, message);
     }
 
     /// The value of a key that must be there.
-    fn needed<'v, T>(&self, value: &'v Option<At<T>>, key: &str, place: &Place, expected: &str) -> Option<&'v At<T>> {
+    pub(super) fn needed<'v, T>(
+        &self,
+        value: &'v Option<At<T>>,
+        key: &str,
+        place: &Place,
+        expected: &str,
+    ) -> Option<&'v At<T>> {
         let inside = place.child(key, place.line);
         if value.is_none() && !self.problems.blames(&inside.path) {
             self.tell(place, format!("`{key}` is missing: {expected}"));
@@ -87,6 +100,15 @@ impl Desk<'_> {
         if let Some(node) = node {
             check_id(&node.value, &node.place, self.problems);
         }
+        if let Some(name) = &root.time_zone {
+            match Zone::named(&name.value) {
+                Some(zone) => _ = self.time_zone.set(zone),
+                None => self.tell(
+                    &name.place,
+                    format!("no time zone {}; expected one such as Asia/Shanghai", quoted(&name.value)),
+                ),
+            }
+        }
         let mqtt = self.mqtt(root.mqtt.as_ref());
         let http = self.http(root.http.as_ref());
         let folders = match &root.models {
@@ -98,7 +120,15 @@ impl Desk<'_> {
             named.iter().filter_map(|(_, at)| Some(at.value.model.as_ref()?.value.as_str())).collect();
         let inference = self.inference(root.inference.as_ref(), &models);
         let cameras = self.needed(&root.cameras, "cameras", top, "at least one camera");
-        let cameras = cameras.map(|cameras| self.cameras(cameras, &folders)).unwrap_or_default();
+        let mut cameras = cameras.map(|cameras| self.cameras(cameras, &folders)).unwrap_or_default();
+        let reads_plates =
+            |camera: &Camera| camera.rules.iter().any(|rule| matches!(rule.spec, RuleSpec::PlateRead(_)));
+        if cameras.iter().any(|camera| camera.enabled && reads_plates(camera)) {
+            let plates = self.plates(root.plates.as_ref(), top, &folders);
+            for camera in cameras.iter_mut().filter(|camera| reads_plates(camera)) {
+                camera.plates.clone_from(&plates);
+            }
+        }
         Some(Config {
             node: node.map(|node| node.value.clone()).unwrap_or_default(),
             data: PathBuf::from(root.data()),
@@ -393,7 +423,8 @@ impl Desk<'_> {
         if let (Some(source), Some(_)) = (&mut source, idle_after) {
             source.throttle = Some(Arc::new(Throttle::default()));
         }
-        let model = raw.model.as_ref().filter(|_| serving).and_then(|name| self.model(name, folders));
+        let model =
+            raw.model.as_ref().filter(|_| serving).and_then(|name| self.model_for(name, Purpose::Boxes, folders));
         let seen: Option<Vec<Kind>> = model.as_ref().map(kinds_of);
         let kinds = self.kinds(raw.kinds.as_ref(), seen.as_deref(), &raw.model);
 
@@ -405,10 +436,17 @@ impl Desk<'_> {
         if let Some(detect) = raw.facade.as_ref().and_then(|facade| facade.value.detect.as_ref()) {
             self.polygon(detect);
         }
-        let scope = Scope { lines: &lines, zones: &zones, kinds: &kinds, seen: seen.as_deref(), anchor };
+        let scope = Scope {
+            lines: &lines,
+            zones: &zones,
+            kinds: &kinds,
+            seen: seen.as_deref(),
+            anchor,
+            time_zone: self.time_zone.get_or_init(|| self.own_zone()),
+        };
         let rules = named(&raw.rules, |rule| self.rule(rule, raw, place, &scope))
             .into_iter()
-            .map(|(id, (kinds, spec))| NamedRule { id, kinds, spec })
+            .map(|(id, rule)| NamedRule { id, ..rule })
             .collect();
         Some(Camera {
             id: id.to_string(),
@@ -424,6 +462,7 @@ impl Desk<'_> {
             lines,
             zones,
             rules,
+            plates: None,
             snapshots: raw.snapshots(),
         })
     }
@@ -453,6 +492,30 @@ impl Desk<'_> {
         }
         let after = self.needed(&idle.value.after_s, "after_s", &idle.place, "seconds without motion, such as 60")?;
         Duration::try_from_secs_f64(after.value).ok()
+    }
+
+    fn plates(&self, raw: Option<&At<raw::Plates>>, top: &Place, folders: &[PathBuf]) -> Option<Plates> {
+        let place = raw.map_or(top, |at| &at.place);
+        let model = |given: Option<&At<String>>, usual: &str, purpose: Purpose| {
+            let usual = At { value: usual.to_owned(), place: place.clone() };
+            let name = given.unwrap_or(&usual);
+            self.model_for(name, purpose, folders)
+        };
+        let raw = raw.map(|at| &at.value);
+        let detector = model(raw.and_then(|raw| raw.detector.as_ref()), "plate_mnet_640", Purpose::Boxes);
+        let reader = model(raw.and_then(|raw| raw.reader.as_ref()), "plate_lprnet_94x24", Purpose::Text);
+        let score_min = raw.map_or(0.5, |raw| raw.score_min()) as f32;
+        Some(Plates { detector: detector?, reader: reader?, score_min })
+    }
+
+    fn model_for(&self, name: &At<String>, purpose: Purpose, folders: &[PathBuf]) -> Option<Model> {
+        let model = self.model(name, folders)?;
+        let found = model.head.purpose();
+        if found != purpose {
+            self.tell(&name.place, format!("{} {found}, expected a model that {purpose}", quoted(&name.value)));
+            return None;
+        }
+        Some(model)
     }
 
     fn model(&self, name: &At<String>, folders: &[PathBuf]) -> Option<Model> {
@@ -485,7 +548,7 @@ impl Desk<'_> {
         }
     }
 
-    fn listed_kinds(&self, kinds: &At<Vec<At<Kind>>>, possible: Option<&[Kind]>, who: &str) -> Vec<Kind> {
+    pub(super) fn listed_kinds(&self, kinds: &At<Vec<At<Kind>>>, possible: Option<&[Kind]>, who: &str) -> Vec<Kind> {
         if kinds.value.is_empty() && !self.problems.blames(&kinds.place.path) {
             self.tell(&kinds.place, "an empty list looks at nothing; name kinds, or leave the key out");
         }
@@ -596,6 +659,19 @@ impl Desk<'_> {
         Some(line)
     }
 
+    /// Where the config names none: a clip gives the same events on every box.
+    fn own_zone(&self) -> Zone {
+        match self.want {
+            Want::Run => Zone::of_box(),
+            Want::Replay { .. } => Zone::utc(),
+        }
+    }
+
+    /// True if something is said already about this place or one inside it.
+    pub(super) fn blamed(&self, path: &str) -> bool {
+        self.problems.blames(path)
+    }
+
     fn polygon(&self, at: &At<raw::Spots>) -> Option<Polygon> {
         let spots = &at.value.0;
         let corners: Vec<Option<Point>> = spots.iter().map(|spot| self.point(*spot, &at.place)).collect();
@@ -606,98 +682,17 @@ impl Desk<'_> {
         }
         Some(Polygon { corners })
     }
-
-    fn rule(
-        &self,
-        at: &At<raw::Rule>,
-        camera: &raw::Camera,
-        camera_place: &Place,
-        scope: &Scope<'_>,
-    ) -> Option<(Vec<Kind>, RuleSpec)> {
-        let (raw, place) = (&at.value, &at.place);
-        let words: Vec<&str> =
-            [RuleType::Crossing, RuleType::Intrusion, RuleType::Loitering].map(RuleType::word).to_vec();
-        let kinds = match &raw.kinds {
-            Some(kinds) => {
-                let all = (scope.seen.is_some() && !scope.kinds.is_empty()).then_some(scope.kinds);
-                self.listed_kinds(kinds, all, "the camera tracks")
-            }
-            None => scope.kinds.to_vec(),
-        };
-        let rule_type = self.needed(&raw.r#type, "type", place, &format!("one of {}", words.join(", ")))?.value;
-        let anchor = raw.anchor.as_ref().map_or(scope.anchor, |at| at.value);
-        let misplaced = |value: Option<&Place>, key: &str| {
-            if let Some(place) = value {
-                self.tell(place, format!("`{key}` has no meaning for {}", rule_type.word()));
-            }
-        };
-        let seconds = raw.seconds.as_ref();
-        let spec = match rule_type {
-            RuleType::Crossing => {
-                misplaced(raw.zone.as_ref().map(|at| &at.place), "zone");
-                misplaced(seconds.map(|at| &at.place), "seconds");
-                let id = self.needed(&raw.line, "line", place, "the id of a line of this camera")?;
-                let line = self.named_part(id, "line", scope.lines, camera_place)?;
-                let way = camera.lines.as_ref().and_then(|lines| {
-                    let (_, line) = lines.value.0.iter().find(|(name, _)| *name == id.value)?;
-                    line.value.r#in.as_ref().map(|way| way.value.0)
-                });
-                let left_to_right = way.unwrap_or(Direction::In);
-                RuleSpec::Crossing(CrossingSpec { line_id: id.value.clone(), line, left_to_right, anchor })
-            }
-            RuleType::Intrusion | RuleType::Loitering => {
-                misplaced(raw.line.as_ref().map(|at| &at.place), "line");
-                let zone = self.needed(&raw.zone, "zone", place, "the id of a zone of this camera");
-                let loitering = rule_type == RuleType::Loitering;
-                if loitering {
-                    self.needed(&raw.seconds, "seconds", place, "how long is too long in this zone");
-                }
-                let seconds = seconds.map_or(0.0, |at| at.value);
-                if loitering && raw.seconds.is_some() && seconds <= 0.0 {
-                    let place = raw.seconds.as_ref().map_or(place, |at| &at.place);
-                    self.tell(place, "loitering needs more than 0 seconds; `zone.intrusion` counts at once");
-                }
-                let zone = zone?;
-                let polygon = self.named_part(zone, "zone", scope.zones, camera_place)?;
-                let after = Duration::try_from_secs_f64(seconds).ok()?;
-                let zone_id = zone.value.clone();
-                if loitering {
-                    RuleSpec::Loitering(LoiteringSpec { zone_id, polygon, anchor, after })
-                } else {
-                    RuleSpec::Intrusion(IntrusionSpec { zone_id, polygon, anchor, after })
-                }
-            }
-        };
-        Some((kinds, spec))
-    }
-
-    /// The line or zone that a rule names.
-    fn named_part<T: Clone>(&self, id: &At<String>, what: &str, parts: &[(String, T)], camera: &Place) -> Option<T> {
-        if let Some((_, part)) = parts.iter().find(|(name, _)| *name == id.value) {
-            return Some(part.clone());
-        }
-        // A part that is there but wrong was told at its own place.
-        if !self.problems.blames(&format!("{}.{what}s.{}", camera.path, id.value)) {
-            let names: Vec<&str> = parts.iter().map(|(name, _)| name.as_str()).collect();
-            let there = match (names.as_slice(), nearest(&id.value, names.iter().copied())) {
-                ([], _) => format!("this camera has no {what}s"),
-                (_, Some(near)) if names.len() > 1 => format!("did you mean `{near}`? there are {}", names.join(", ")),
-                _ => format!("there is {}", names.join(", ")),
-            };
-            self.tell(&id.place, format!("no {what} {}; {there}", quoted(&id.value)));
-        }
-        None
-    }
 }
 
 /// What a rule of a camera can refer to.
-struct Scope<'a> {
-    lines: &'a [(String, Line)],
-    zones: &'a [(String, Polygon)],
-    kinds: &'a [Kind],
+pub(super) struct Scope<'a> {
+    pub lines: &'a [(String, Line)],
+    pub zones: &'a [(String, Polygon)],
+    pub kinds: &'a [Kind],
     /// Kinds of the model, if it could be loaded.
-    seen: Option<&'a [Kind]>,
-    anchor: Anchor,
+    pub seen: Option<&'a [Kind]>,
+    pub anchor: Anchor,
+    pub time_zone: &'a Zone,
 }
 
 struct Credentials<'a> {

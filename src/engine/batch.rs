@@ -11,6 +11,7 @@ use super::gate::{Gate, GateSpec};
 use super::judge::{Bench, JudgeSpec};
 use super::meters::{BATCH_MAX, Meters, MetersReading, Stage};
 use super::newest::{Batch, LaneTerms, Newest, Taken};
+use super::plates::PlateReader;
 use super::tally::{Drop, Tally, TallyReading};
 use crate::base::frame::{CameraId, Frame, Picture};
 use crate::base::model::{Fit, InputSpec, Samples};
@@ -27,6 +28,9 @@ pub struct Lane {
 /// Opens a lane's model at a size of input; called once for each worker and size.
 pub type OpenLane = Arc<dyn Fn(usize, InputSpec) -> Result<Lane, InferError> + Send + Sync>;
 
+/// Opens a reader of plates; called once for each worker.
+pub type OpenPlates = Arc<dyn Fn() -> Result<PlateReader, InferError> + Send + Sync>;
+
 /// What the engine is made of.
 pub struct EngineSpec {
     pub workers: usize,
@@ -35,6 +39,8 @@ pub struct EngineSpec {
     pub open: OpenLane,
     /// What is opened before the first picture; sizes that are not named here are opened when a picture asks for them.
     pub known: Vec<Batch>,
+    /// Where a camera has a rule that asks for plates.
+    pub plates: Option<OpenPlates>,
     /// By `CameraId`; None for a camera without a model.
     pub cameras: Vec<Option<CameraSpec>>,
     /// CPU time of the calling thread.
@@ -78,7 +84,7 @@ struct Desk {
 
 impl Engine {
     pub fn start(spec: EngineSpec) -> Result<Engine, EngineError> {
-        let EngineSpec { workers, lanes, open, known, cameras, thread_cpu } = spec;
+        let EngineSpec { workers, lanes, open, known, plates, cameras, thread_cpu } = spec;
         let tallies: Vec<_> = cameras.iter().map(|_| Arc::new(Tally::default())).collect();
         let meters = Arc::new(Meters::default());
         let lane_of = cameras.iter().map(|camera| camera.as_ref().map(|camera| camera.lane));
@@ -95,13 +101,16 @@ impl Engine {
         let opened =
             (0..workers).map(|_| Worker::new(Arc::clone(&open), &known, most, Arc::clone(&meters), thread_cpu));
         let opened = opened.collect::<Result<Vec<_>, _>>()?;
+        let readers = opened.iter().map(|_| plates.as_ref().map(|open| open()).transpose());
+        let readers = readers.collect::<Result<Vec<_>, _>>()?;
         let workers = opened
             .into_iter()
+            .zip(readers)
             .enumerate()
-            .map(|(i, mut worker)| {
+            .map(|(i, (mut worker, mut reader))| {
                 let shared = Arc::clone(&shared);
                 let thread = std::thread::Builder::new().name(format!("infer-{i}"));
-                thread.spawn(move || while worker.turn_shared(&shared) {})
+                thread.spawn(move || while worker.turn_shared(&shared, &mut reader) {})
             })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Engine { shared, workers })
@@ -258,12 +267,12 @@ impl Worker {
         Ok(worker)
     }
 
-    fn turn_shared(&mut self, shared: &Shared) -> bool {
+    fn turn_shared(&mut self, shared: &Shared, reader: &mut Option<PlateReader>) -> bool {
         self.turn(&shared.newest, |taken, found, refused| {
             let camera = taken.frame.camera.0 as usize;
             shared.tallies[camera].refused_rows(refused);
             if let Some(desk) = &shared.cameras[camera] {
-                desk.bench.give(taken, found);
+                desk.bench.give(taken, found, reader);
             }
         })
         .is_some()

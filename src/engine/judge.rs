@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::meters::{Meters, Stage};
 use super::newest::Taken;
+use super::plates::PlateReader;
 use super::tally::{Drop, Tally};
 use crate::base::detection::{Detection, Kind};
 use crate::base::event::Happening;
@@ -13,6 +14,7 @@ use crate::base::frame::{CameraId, Frame};
 use crate::base::scene::Scene;
 use crate::base::track::Track;
 use crate::heads::Found;
+use crate::plate::Lookout;
 use crate::rules::Rule;
 use crate::track::{Tracker, TrackerSpec};
 
@@ -20,6 +22,8 @@ use crate::track::{Tracker, TrackerSpec};
 pub struct JudgeSpec {
     pub tracker: TrackerSpec,
     pub rules: Vec<Box<dyn Rule>>,
+    /// A rule asks for the plates of vehicles.
+    pub plates: bool,
     /// Row = class of the model; None is not looked at on this camera.
     pub kinds: Vec<Option<Kind>>,
     /// Told of every judged frame, in frame order.
@@ -54,6 +58,30 @@ pub trait Listener: Send {
     fn finished(&mut self, finished: &Finished<'_>);
 }
 
+/// One camera's judge without an engine, for detections that were made before.
+pub struct Rerun {
+    bench: Bench,
+    judged: u64,
+}
+
+impl Rerun {
+    pub fn new(spec: JudgeSpec, thread_cpu: fn() -> Duration) -> Rerun {
+        let (tally, meters) = (Arc::new(Tally::default()), Arc::new(Meters::default()));
+        Rerun { bench: Bench::new(CameraId(0), spec, 1, tally, meters, thread_cpu), judged: 0 }
+    }
+
+    /// What the model found in the next frame.
+    pub fn judge(&mut self, frame: Frame, found: &[Found]) {
+        self.bench.give(Taken { frame, ticket: self.judged }, Some(found), &mut None);
+        self.judged += 1;
+    }
+
+    /// Closes what is open.
+    pub fn finish(self) {
+        self.bench.interrupt(u32::MAX);
+    }
+}
+
 /// A judge behind its lock, with the early answers that wait for their turn.
 pub(super) struct Bench {
     inner: Mutex<Inner>,
@@ -86,6 +114,8 @@ struct Answer {
 struct Judge {
     tracker: Tracker,
     rules: Vec<Box<dyn Rule>>,
+    /// None where no rule asks for plates.
+    lookout: Option<Lookout>,
     kinds: Vec<Option<Kind>>,
     listener: Box<dyn Listener>,
     /// Of the last judged frame.
@@ -107,6 +137,7 @@ impl Bench {
         let judge = Judge {
             tracker: Tracker::new(spec.tracker),
             rules: spec.rules,
+            lookout: spec.plates.then(Lookout::default),
             kinds: spec.kinds,
             listener: spec.listener,
             rested: Duration::ZERO,
@@ -126,8 +157,8 @@ impl Bench {
         Bench { inner: Mutex::new(inner), tally, meters, thread_cpu }
     }
 
-    /// Hands in the answer to one frame; judges it now if it is the camera's turn, together with all that waited for it.
-    pub fn give(&self, taken: Taken, found: Option<&[Found]>) {
+    /// Hands in the answer to one frame; judges it now if it is the camera's turn, together with all that waited for it. `reader` is the worker's, if there are plates to read.
+    pub fn give(&self, taken: Taken, found: Option<&[Found]>, reader: &mut Option<PlateReader>) {
         let mut inner = self.inner.lock().expect("a panic in a judge ends the process through its worker");
         let ahead = (taken.ticket - inner.next) as usize;
         while inner.early.len() <= ahead {
@@ -143,7 +174,7 @@ impl Bench {
         while matches!(inner.early.front(), Some(Some(_))) {
             let answer = inner.early.pop_front().flatten().expect("matched in the line above");
             inner.next += 1;
-            inner.answer(answer, self);
+            inner.answer(answer, self, reader);
         }
     }
 
@@ -156,7 +187,7 @@ impl Bench {
 }
 
 impl Inner {
-    fn answer(&mut self, answer: Answer, bench: &Bench) {
+    fn answer(&mut self, answer: Answer, bench: &Bench, reader: &mut Option<PlateReader>) {
         let Bench { tally, meters, thread_cpu, .. } = bench;
         let Answer { taken, found } = answer;
         let Some(found) = found else {
@@ -170,7 +201,7 @@ impl Inner {
             if self.last.as_ref().is_some_and(|last| last.session != frame.session) {
                 self.finish();
             }
-            self.judge.observe(self.camera, &frame, &found, meters, *thread_cpu);
+            self.judge.observe(self.camera, &frame, &found, reader, meters, *thread_cpu);
             tally.inferred();
             meters.judged(frame.decoded.elapsed());
             self.last = Some(scene(&frame, &[]));
@@ -190,6 +221,7 @@ impl Judge {
         camera: CameraId,
         frame: &Frame,
         found: &[Found],
+        reader: &mut Option<PlateReader>,
         meters: &Meters,
         thread_cpu: fn() -> Duration,
     ) {
@@ -205,14 +237,23 @@ impl Judge {
                 });
             }
         }
-        self.tracker.rest(frame.rested.saturating_sub(self.rested));
+        let rested = frame.rested.saturating_sub(self.rested);
+        self.tracker.rest(rested);
         self.rested = frame.rested;
         self.tracks.clear();
         self.tracks.extend_from_slice(self.tracker.update(frame.pts, &self.detections));
         let tracked = thread_cpu();
         meters.spent(Stage::Track, tracked.saturating_sub(begun));
+        let mut tracked = tracked;
+        if let (Some(lookout), Some(reader)) = (&mut self.lookout, reader) {
+            look_for_plates(lookout, reader, frame, &self.tracks);
+            let looked = thread_cpu();
+            meters.spent(Stage::Plates, looked.saturating_sub(tracked));
+            tracked = looked;
+        }
         self.happenings.clear();
-        let scene = scene(frame, &self.tracks);
+        let plates = self.lookout.as_ref().map_or(&[][..], Lookout::plates);
+        let scene = Scene { rested, plates, ..scene(frame, &self.tracks) };
         for rule in &mut self.rules {
             rule.observe(&scene, &mut self.happenings);
         }
@@ -228,7 +269,25 @@ impl Judge {
         }
         self.listener.finished(&Finished { camera, scene, happenings: &self.happenings });
         self.tracker.reset();
+        if let Some(lookout) = &mut self.lookout {
+            lookout.reset();
+        }
         self.rested = Duration::ZERO;
+    }
+}
+
+/// Looks at the vehicles that are due; a plate belongs to the vehicle that was looked at if it lies inside it.
+fn look_for_plates(lookout: &mut Lookout, reader: &mut PlateReader, frame: &Frame, tracks: &[Track]) {
+    let picture = frame.pixels.picture();
+    for (track, rect) in lookout.due(frame.pts, picture.width as u32, tracks).to_vec() {
+        match reader.look(&picture, &rect) {
+            Ok(plates) => {
+                if let Some(plate) = plates.iter().find(|plate| rect.contains(plate.rect.centre())) {
+                    lookout.took(track, &plate.reading, plate.rect, plate.pixels, plate.score);
+                }
+            }
+            Err(error) => tracing::error!("{error}"),
+        }
     }
 }
 
@@ -240,6 +299,8 @@ fn scene<'a>(frame: &Frame, tracks: &'a [Track]) -> Scene<'a> {
         session: frame.session,
         pts: frame.pts,
         captured: frame.captured,
+        rested: Duration::ZERO,
         tracks,
+        plates: &[],
     }
 }

@@ -17,13 +17,15 @@ pub enum Stage {
     /// Output into boxes.
     Postprocess,
     Track,
+    /// Plates of vehicles, found and read.
+    Plates,
     /// Rules, and handing on what they say.
     Rules,
 }
 
 impl Stage {
-    pub const ALL: [Stage; 6] =
-        [Stage::Decode, Stage::Preprocess, Stage::Infer, Stage::Postprocess, Stage::Track, Stage::Rules];
+    pub const ALL: [Stage; 7] =
+        [Stage::Decode, Stage::Preprocess, Stage::Infer, Stage::Postprocess, Stage::Track, Stage::Plates, Stage::Rules];
 
     pub fn word(self) -> &'static str {
         match self {
@@ -32,6 +34,7 @@ impl Stage {
             Stage::Infer => "infer",
             Stage::Postprocess => "postprocess",
             Stage::Track => "track",
+            Stage::Plates => "plates",
             Stage::Rules => "rules",
         }
     }
@@ -41,7 +44,7 @@ impl Stage {
 pub const BATCH_MAX: usize = 128;
 
 pub struct Meters {
-    stages: [Histogram; 6],
+    stages: [Histogram; Stage::ALL.len()],
     /// Decoder's hand-over to a worker's taking it.
     queue: Histogram,
     /// One run of the model, whole batch.
@@ -105,7 +108,7 @@ impl Meters {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetersReading {
     /// CPU time per picture, in the order of `Stage::ALL`.
-    pub stages: [HistogramReading; 6],
+    pub stages: [HistogramReading; Stage::ALL.len()],
     pub queue: HistogramReading,
     pub infer: HistogramReading,
     pub event: HistogramReading,

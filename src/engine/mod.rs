@@ -7,12 +7,14 @@ mod judge;
 mod meters;
 mod newest;
 mod overload;
+mod plates;
 mod tally;
 
-pub use batch::{CameraSpec, Engine, EngineError, EngineSpec, Lane, OpenLane, Slab, Worker};
+pub use batch::{CameraSpec, Engine, EngineError, EngineSpec, Lane, OpenLane, OpenPlates, Slab, Worker};
 pub use gate::{GateSpec, IdleSpec};
-pub use judge::{Finished, JudgeSpec, Judged, Listener};
+pub use judge::{Finished, JudgeSpec, Judged, Listener, Rerun};
 pub use meters::{BATCH_MAX, Meters, MetersReading, Stage};
 pub use newest::{Batch, LaneTerms, Newest, Taken};
 pub use overload::Overload;
+pub use plates::{PlateReader, SeenPlate, TextReader};
 pub use tally::{Drop, Tally, TallyReading};

@@ -15,6 +15,18 @@ pub struct EvidenceError {
     pub reason: String,
 }
 
+/// Writes what was drawn; the file's ending says how: .png, .jpg or .jpeg.
+pub fn write_picture(path: &Path, canvas: &Canvas) -> Result<(), EvidenceError> {
+    let fail = |reason: String| EvidenceError { path: path.display().to_string(), reason };
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    if !matches!(ending.as_deref(), Some("png" | "jpg" | "jpeg")) {
+        return Err(fail("expected a name that ends in .png or .jpg".into()));
+    }
+    let (width, height) = (canvas.width() as u32, canvas.height() as u32);
+    image::save_buffer(path, canvas.rgb(), width, height, image::ExtendedColorType::Rgb8)
+        .map_err(|error| fail(error.to_string()))
+}
+
 /// Writes a JPEG so that a reader sees all of it or nothing: a temporary file beside it, then a rename.
 /// `quality` 1..100. The folder must exist.
 pub fn write_jpeg(path: &Path, canvas: &Canvas, quality: u8) -> Result<(), EvidenceError> {

@@ -368,9 +368,7 @@ impl PictureClock {
         self.last = Some(pts);
         let first = *self.first.get_or_insert(pts);
         if !self.live {
-            let passed = pts.since(first);
-            let at = self.start.checked_add(passed).unwrap_or(self.start);
-            return (pts, Captured { at, source: TimeSource::File, clock_offset_ms: None });
+            return (pts, Captured::of_clip(self.start, pts.since(first)));
         }
         let arrived = Timestamp::now();
         let ntp = buffer

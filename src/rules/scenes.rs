@@ -5,31 +5,28 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::line::CrossingSpec;
+use super::passage::LineSpec;
 use super::zone::{IntrusionSpec, LoiteringSpec};
 use super::{NamedRule, RuleSpec, build};
 use crate::base::detection::Kind;
 use crate::base::event::{Direction, Fact, Happening, Phase};
 use crate::base::geometry::{Anchor, Line, Point, Polygon, Rect};
 use crate::base::scene::Scene;
-use crate::base::time::{Captured, Pts, TimeSource, Timestamp};
+use crate::base::time::{Captured, Pts, TimeSource, Timestamp, Zone};
 use crate::base::track::{Track, TrackId};
 
 /// At ten pictures a second: (track, x of the feet) in each picture; None leaves the picture empty.
 type Walk<'a> = &'a [Option<(TrackId, f32)>];
 
 fn rule(spec: RuleSpec) -> NamedRule {
-    NamedRule { id: "r".into(), kinds: vec![Kind::Person], spec }
+    NamedRule { id: "r".into(), kinds: vec![Kind::Person], spec, schedule: None }
 }
 
 /// A line up the middle of the picture's lower half: from right of it to left is towards smaller x.
 fn line() -> NamedRule {
     let line = Line { a: Point::new(0.5, 1.0), b: Point::new(0.5, 0.5) };
-    rule(RuleSpec::Crossing(CrossingSpec {
-        line_id: "l".into(),
-        line,
-        left_to_right: Direction::In,
-        anchor: Anchor::BottomCentre,
-    }))
+    let line = LineSpec { line_id: "l".into(), line, left_to_right: Direction::In, anchor: Anchor::BottomCentre };
+    rule(RuleSpec::Crossing(CrossingSpec { line, time_zone: Zone::utc() }))
 }
 
 /// The right half.
@@ -56,7 +53,7 @@ fn person(id: TrackId, x: f32, y: f32, pts: Pts) -> Track {
 
 fn scene(pts: Pts, tracks: &[Track]) -> Scene<'_> {
     let captured = Captured { at: Timestamp::UNIX_EPOCH, source: TimeSource::File, clock_offset_ms: None };
-    Scene { width: 640, height: 360, session: 1, pts, captured, tracks }
+    Scene { width: 640, height: 360, session: 1, pts, captured, rested: Duration::ZERO, tracks, plates: &[] }
 }
 
 fn play(rule: &NamedRule, pictures: impl Iterator<Item = Vec<Track>>) -> Vec<(f64, Happening)> {
@@ -95,6 +92,24 @@ fn steps(places: &[f32]) -> Vec<Option<(TrackId, f32)>> {
 fn a_walk_across_counts_once_and_has_a_direction() {
     check(&line(), &steps(&[0.40, 0.46, 0.49, 0.52, 0.56, 0.60]), &["0.3 in"]);
     check(&line(), &steps(&[0.60, 0.54, 0.48, 0.44]), &["0.2 out"]);
+}
+
+#[test]
+fn counts_begin_anew_at_midnight() {
+    let mut rules = build(std::slice::from_ref(&line()));
+    let mut counts = Vec::new();
+    let begin: Timestamp = "2026-11-23T23:59:58Z".parse().expect("a time");
+    for (i, x) in [0.4, 0.6, 0.4, 0.6, 0.4, 0.6].into_iter().enumerate() {
+        let pts = Pts::from_seconds(i as f64);
+        let (tracks, mut out) = ([person(1, x, 0.8, pts)], Vec::new());
+        let captured = Captured::of_clip(begin, pts.since(Pts(0)));
+        rules[0].observe(&Scene { captured, ..scene(pts, &tracks) }, &mut out);
+        counts.extend(out.into_iter().map(|happening| match happening.fact {
+            Fact::Crossing { counts_in, counts_out, since, .. } => (counts_in, counts_out, since.seconds()),
+            other => panic!("{other:?}"),
+        }));
+    }
+    assert_eq!(counts, [(1, 0, 0.0), (0, 1, 2.0), (1, 1, 2.0), (1, 2, 2.0), (2, 2, 2.0)]);
 }
 
 #[test]

@@ -131,6 +131,14 @@ impl InZoneRule {
 
 impl Rule for InZoneRule {
     fn observe(&mut self, scene: &Scene<'_>, out: &mut Vec<Happening>) {
+        // In a still scene everybody stays where they were, however seldom it is looked at.
+        for visit in &mut self.visits {
+            let rested = |pts: Pts| Pts(pts.0 + scene.rested.as_nanos() as u64);
+            if visit.inside == visit.seen {
+                visit.inside = rested(visit.inside);
+            }
+            visit.seen = rested(visit.seen);
+        }
         for track in scene.tracks.iter().filter(|track| track.matched) {
             if !self.kinds.contains(&track.kind) {
                 continue;

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use super::plan::{Plan, open_session, plan};
 use crate::base::detection::Kind;
-use crate::base::model::{InputSpec, Model};
-use crate::config::{Camera, Inference, InputSize};
+use crate::base::model::{InputSpec, Model, Purpose};
+use crate::config::{Camera, Inference, InputSize, Plates};
 use crate::engine::{
     Batch, CameraSpec, Engine, EngineSpec, GateSpec, IdleSpec, JudgeSpec, Lane, LaneTerms, Listener, OpenLane,
+    OpenPlates, PlateReader, TextReader,
 };
 use crate::heads::{DecodeSpec, Decoder};
-use crate::infer::{SessionSpec, find_library, load_library};
+use crate::infer::{InferError, Provider, SessionSpec, find_library, load_library};
 use crate::rules;
 use crate::system;
 use crate::track::TrackerSpec;
@@ -20,6 +21,8 @@ use crate::track::TrackerSpec;
 const SCORE_LOW: f32 = 0.1;
 /// Of a class, as the detectors' authors evaluate them.
 pub const NMS_IOU: f32 = 0.6;
+/// Of one vehicle; more are read in two goes.
+const PLATES_AT_ONCE: usize = 8;
 /// A crowd at a gate has fewer.
 const BOXES_MAX: usize = 200;
 
@@ -128,13 +131,7 @@ impl<'a> Loop<'a> {
         }
         let cameras = self.cameras.iter().zip(&self.lanes).enumerate().map(|(index, (camera, lane))| {
             let model = camera.model.as_ref().filter(|_| camera.enabled)?;
-            let kinds = model.classes.iter().map(|class| class.kind.filter(|kind| camera.kinds.contains(kind)));
-            let judge = JudgeSpec {
-                tracker: TrackerSpec { score_high: camera.score_min, ..TrackerSpec::default() },
-                rules: rules::build(&camera.rules),
-                kinds: kinds.collect(),
-                listener: listener(index),
-            };
+            let judge = judge_of(camera, model, listener(index));
             lane.map(|lane| CameraSpec { lane, gate: gate_of(camera), judge })
         });
         let spec = EngineSpec {
@@ -142,10 +139,27 @@ impl<'a> Loop<'a> {
             lanes: lanes.collect(),
             open: Arc::clone(&open),
             known,
+            plates: self.open_plates(provider),
             cameras: cameras.collect(),
             thread_cpu: system::thread_cpu as fn() -> Duration,
         };
         Ok(Engine::start(spec)?)
+    }
+
+    /// A reader of plates for each worker, on one thread as the worker's other sessions.
+    fn open_plates(&self, provider: Provider) -> Option<OpenPlates> {
+        let Plates { detector, reader, score_min } =
+            self.cameras.iter().filter(|camera| camera.enabled).find_map(|camera| camera.plates.clone())?;
+        Some(Arc::new(move || {
+            let session = SessionSpec { threads: 1, max_batch: PLATES_AT_ONCE, provider };
+            let finds = Box::new(open_session(&detector, detector.input, SessionSpec { max_batch: 1, ..session })?);
+            let reads = Box::new(open_session(&reader, reader.input, session)?);
+            let text = TextReader::new(&reader, reads).ok_or_else(|| InferError::Model {
+                model: reader.name.clone(),
+                reason: format!("{}, expected one that {}", reader.head.purpose(), Purpose::Text),
+            })?;
+            Ok(PlateReader::new(&detector, detector.input, finds, score_min, text))
+        }))
     }
 
     fn decode_spec(&self, model: &Model) -> DecodeSpec {
@@ -160,6 +174,18 @@ impl<'a> Loop<'a> {
             .map(|(row, _)| row)
             .collect();
         DecodeSpec { score_min: SCORE_LOW, nms_iou: NMS_IOU, max: BOXES_MAX, all_classes: false, wanted }
+    }
+}
+
+/// How a camera's detections are judged.
+pub fn judge_of(camera: &Camera, model: &Model, listener: Box<dyn Listener>) -> JudgeSpec {
+    let kinds = model.classes.iter().map(|class| class.kind.filter(|kind| camera.kinds.contains(kind)));
+    JudgeSpec {
+        tracker: TrackerSpec { score_high: camera.score_min, ..TrackerSpec::default() },
+        rules: rules::build(&camera.rules),
+        plates: camera.plates.is_some(),
+        kinds: kinds.collect(),
+        listener,
     }
 }
 

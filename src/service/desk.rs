@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use super::envelope::Envelope;
-use crate::base::event::{Body, Event, Happening, Media, Phase};
+use crate::base::event::{Body, CrowdEvent, Event, Happening, Media, Phase};
 use crate::base::frame::Frame;
 use crate::base::geometry::{Point, Rect};
 use crate::base::scene::Scene;
@@ -138,11 +138,7 @@ fn clerk(
 }
 
 fn attach(event: &mut Event, url: String) {
-    let common = match &mut event.body {
-        Body::GateCrossing(data) => &mut data.common,
-        Body::ZoneIntrusion(data) | Body::ZoneLoitering(data) => &mut data.common,
-        Body::CameraHealth(_) | Body::NodeHealth(_) => return,
-    };
+    let Some(common) = event.body.common_mut() else { return };
     common.media.get_or_insert_with(Media::default).snapshot = Some(url);
 }
 
@@ -156,7 +152,11 @@ fn state_of(event: &Event, link: &Link) {
             count["updated"] = serde_json::Value::String(event.time.to_string());
             link.state(&format!("cameras/{camera}/count/{rule}/{}", data.class), count.to_string());
         }
-        Body::ZoneIntrusion(data) | Body::ZoneLoitering(data) => {
+        Body::ZoneIntrusion(data)
+        | Body::ZoneLoitering(data)
+        | Body::LaneBlocked(data)
+        | Body::FireLaneParking(data)
+        | Body::ZoneCrowd(CrowdEvent { zone: data, .. }) => {
             let class = data.common.objects.first().map_or("-", |object| object.class.as_str());
             link.state(&format!("cameras/{camera}/zones/{}/{class}", data.zone), data.inside.to_string());
         }
@@ -164,7 +164,7 @@ fn state_of(event: &Event, link: &Link) {
             let health = serde_json::to_string(data).unwrap_or_default();
             link.state(&format!("cameras/{camera}/health"), health);
         }
-        Body::NodeHealth(_) => {}
+        Body::WrongWay(_) | Body::Tailgating(_) | Body::Speeding(_) | Body::PlateRead(_) | Body::NodeHealth(_) => {}
     }
 }
 

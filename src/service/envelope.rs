@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::base::event::{
-    Body, CameraHealth, Common, Counts, Event, Fact, FrameRef, GateCrossing, Happening, InZone, Media, ModelRef, Phase,
-    Severity, ZoneEvent,
+    Body, CameraHealth, Common, Counts, CrowdEvent, Event, Fact, FrameRef, GateCrossing, Happening, InZone, Media,
+    ModelRef, Phase, PlateRead, Severity, Speeding, Tailgating, WrongWay, ZoneEvent,
 };
 use crate::base::id;
 use crate::base::scene::Scene;
@@ -93,6 +93,41 @@ impl Envelope {
                 },
             }),
             Fact::Intrusion(inside) => Body::ZoneIntrusion(zone(common, inside)),
+            Fact::LaneBlocked(inside) => Body::LaneBlocked(zone(common, inside)),
+            Fact::FireLaneParking(inside) => Body::FireLaneParking(zone(common, inside)),
+            Fact::Crowd { zone: inside, limit, most } => {
+                Body::ZoneCrowd(CrowdEvent { zone: zone(common, inside), limit: *limit, most: *most })
+            }
+            Fact::WrongWay { allowed, heading_deg } => {
+                Body::WrongWay(WrongWay { common, allowed: *allowed, heading_deg: *heading_deg })
+            }
+            Fact::Tailgating { leader, followers, gap_ms, authorised, passed } => Body::Tailgating(Tailgating {
+                common,
+                leader: *leader,
+                followers: followers.clone(),
+                gap_ms: *gap_ms,
+                authorised: *authorised,
+                passed: *passed,
+            }),
+            Fact::Speeding { speed_kmh, limit_kmh, distance_m, seconds } => Body::Speeding(Speeding {
+                common,
+                speed_kmh: *speed_kmh,
+                limit_kmh: *limit_kmh,
+                distance_m: *distance_m,
+                seconds: *seconds,
+            }),
+            Fact::Plate { text, score, letters, rect, class, series, reads, list } => Body::PlateRead(PlateRead {
+                plate: text.clone(),
+                plate_score: *score,
+                plate_character_scores: letters.clone(),
+                plate_box: *rect,
+                plate_class: class.map(str::to_owned),
+                plate_series: series.map(str::to_owned),
+                plate_reads: *reads,
+                list: *list,
+                class: common.objects.first().map(|object| object.class.clone()).unwrap_or_default(),
+                common,
+            }),
             Fact::Loitering(inside) => Body::ZoneLoitering(zone(common, inside)),
         };
         // Live, the ledger's writer sets both `recordedtime` and `sequence`; replay has no clock but the clip's.

@@ -1,0 +1,37 @@
+//! A rule that holds at certain hours only.
+
+use super::Rule;
+use crate::base::event::Happening;
+use crate::base::scene::Scene;
+use crate::base::schedule::Schedule;
+
+/// Outside its hours the rule sees nothing; what was open when they ended is closed then.
+pub struct InHours {
+    rule: Box<dyn Rule>,
+    schedule: Schedule,
+    on: bool,
+}
+
+impl InHours {
+    pub fn new(rule: Box<dyn Rule>, schedule: Schedule) -> InHours {
+        InHours { rule, schedule, on: false }
+    }
+}
+
+impl Rule for InHours {
+    fn observe(&mut self, scene: &Scene<'_>, out: &mut Vec<Happening>) {
+        let on = self.schedule.holds(scene.captured.at);
+        match (self.on, on) {
+            (_, true) => self.rule.observe(scene, out),
+            (true, false) => self.rule.finish(scene, out),
+            (false, false) => {}
+        }
+        self.on = on;
+    }
+
+    fn finish(&mut self, last: &Scene<'_>, out: &mut Vec<Happening>) {
+        if std::mem::take(&mut self.on) {
+            self.rule.finish(last, out);
+        }
+    }
+}

@@ -311,7 +311,8 @@ impl Looped {
             }),
             known: vec![Batch { lane: 0, input: model.input }],
             cameras: (0..self.frames.len()).map(camera).collect(),
-            thread_cpu: oriel::system::thread_cpu,
+            watches: Vec::new(),
+        thread_cpu: oriel::system::thread_cpu,
         })
         .expect("the model opens");
         let over = AtomicBool::new(false);

@@ -17,6 +17,7 @@ pub mod config;
 pub mod console;
 pub mod engine;
 pub mod evidence;
+pub mod facade;
 pub mod heads;
 pub mod infer;
 pub mod ledger;

@@ -16,6 +16,7 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     ("preprocess", &["base"], &[]),
     ("heads", &["base"], &["ndarray"]),
     ("motion", &["base"], &[]),
+    ("facade", &["base"], &[]),
     ("track", &["base"], &[]),
     ("rules", &["base"], &[]),
     ("plate", &["base"], &[]),

@@ -15,6 +15,7 @@ use crate::base::detection::Kind;
 use crate::base::geometry::{Line, Polygon};
 use crate::base::model::Model;
 use crate::base::secret::Secret;
+use crate::facade::WatchSpec;
 use crate::infer::{Provider, RuntimeSpec};
 use crate::media::SourceSpec;
 use crate::motion::MotionSpec;
@@ -202,6 +203,8 @@ pub struct Camera {
     pub lines: Vec<(String, Line)>,
     pub zones: Vec<(String, Polygon)>,
     pub rules: Vec<NamedRule>,
+    /// What a facade camera watches for falls; None at a gate.
+    pub watch: Option<WatchSpec>,
     /// Set where a rule asks for the plates of vehicles.
     pub plates: Option<Plates>,
     pub snapshots: bool,

@@ -376,10 +376,12 @@ keys! {
 }
 
 keys! {
-    /// What a facade camera watches. Checked; falling-object analytics are not in this version.
+    /// What a facade camera watches for things that fall.
     Facade {
-        /// The part of the picture where falls are looked for.
+        /// The part of the picture where falls are looked for: the wall and the ground before it. Without it all of it.
         detect: Spots;
+        /// Parts of the picture where nothing is looked for, by name: a tree, a flag, a road.
+        shield: NamedMap<Spots>;
     }
 }
 

@@ -51,6 +51,8 @@ pub struct SourceSpec {
     pub pixels_max: u64,
     /// Pictures that no other refers to are not decoded.
     pub skip_non_reference: bool,
+    /// Decoded pictures of a live source that may wait for their receiver; the oldest goes.
+    pub queue: u32,
     /// Set while key pictures are enough; None decodes all.
     pub throttle: Option<Arc<Throttle>>,
 }

@@ -311,7 +311,7 @@ fn receive(
         .map_err(|_| Fault::new(Reason::StreamError, "a template's sink is no appsink".into()))?;
     let caps = gst::Caps::builder("video/x-raw").field("format", gst::List::new(["I420", "NV12"])).build();
     sink.set_caps(Some(&caps));
-    sink.set_max_buffers(if live { 1 } else { CLIP_QUEUE });
+    sink.set_max_buffers(if live { spec.queue } else { CLIP_QUEUE });
     sink.set_drop(live);
     // A sink would keep its first and its last picture for whoever asks: two buffers of 3 MB at 1080p, for nobody.
     sink.set_property("enable-last-sample", false);

@@ -41,6 +41,8 @@ enum Verb {
     Clips(cmd::clips::Args),
     /// JSON Schema of the config or the events
     Schema(cmd::schema::Args),
+    /// Marks on a facade camera's picture into a camera that measures
+    Calibrate(cmd::calibrate::Args),
     /// Serves clips as RTSP cameras
     Simulate(cmd::simulate::Args),
 }
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Models(args) => cmd::models::run(args),
         Verb::Clips(args) => cmd::clips::run(args),
         Verb::Schema(args) => cmd::schema::run(args),
+        Verb::Calibrate(args) => cmd::calibrate::run(args),
         Verb::Simulate(args) => cmd::simulate::run(args),
     };
     match outcome {

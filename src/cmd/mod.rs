@@ -6,6 +6,7 @@ pub mod check;
 pub mod clips;
 pub mod demo;
 pub mod detect;
+pub mod doctor;
 pub mod events;
 mod facade_grid;
 mod labels;

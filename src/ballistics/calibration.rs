@@ -1,11 +1,10 @@
 //! A camera from marks on the facade: position, direction, focal length and distortion, so that picture points are metres.
 //! Homography and focal length after Zhang (2000), distortion by Fitzgibbon's division model (2001).
 
-use std::fmt;
-
 use nalgebra::{Matrix2x3, Matrix3, SMatrix, Vector2, Vector3};
 
-use super::least::{Normal, Vector8, huber, minimise};
+use super::Refusal;
+use super::least::{Matrix8, Normal, Vector8, huber, minimise};
 use crate::base::geometry::Point;
 
 /// Fewer marks leave nothing over to check them with.
@@ -62,30 +61,6 @@ pub struct Calibration {
     position: Vector3<f64>,
 }
 
-/// Why marks give no calibration. The texts say what to do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Refusal {
-    /// Fewer than six.
-    TooFew(usize),
-    /// Not a number, or outside the picture; index of the mark.
-    OutOfPicture(usize),
-    /// All (nearly) on one line, on the wall or in the picture.
-    OneLine,
-    /// The view is too square to the wall, or the marks cover too little of it, to tell the focal length; its relative error.
-    NoFocal(f64),
-    /// X runs to the left, Y down, or the camera stands behind the wall.
-    Mirrored,
-    /// Marks off by more than `RMS_MAX_PX`.
-    TooFarOff {
-        rms_px: f64,
-        /// Index of the worst one and how far it is off.
-        worst: usize,
-        worst_px: f64,
-        /// They lie on one plane all right, but on none that is as high and wide as they say.
-        proportions: bool,
-    },
-}
-
 impl Calibration {
     /// The camera that sees the marks where they are. `focal_px` from a data sheet, where a view square to the wall does not
     /// tell it.
@@ -125,7 +100,7 @@ impl Calibration {
             return Err(Refusal::TooFarOff { rms_px, worst, worst_px, proportions });
         }
         let sigma = rms_px.max(CLICK_SIGMA_PX);
-        let focal_sigma = normal.curvature.try_inverse().map_or(f64::INFINITY, |c| c[(0, 0)].max(0.0).sqrt() * sigma);
+        let focal_sigma = sigma * relative_sigma(&normal.curvature);
         if focal_px.is_none() && focal_sigma > FOCAL_SIGMA_MAX {
             return Err(Refusal::NoFocal(focal_sigma));
         }
@@ -259,53 +234,6 @@ fn undistorted([x, y]: [f64; 2], bend: f64) -> [f64; 2] {
     [x / down, y / down]
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Refusal::TooFew(count) => {
-                write!(f, "{count} marks, expected at least {MARKS_MIN}, better 12, spread over the whole facade")
-            }
-            Refusal::OutOfPicture(mark) => {
-                write!(f, "mark {} is outside the picture: expected x and y from 0 to 1, and metres", mark + 1)
-            }
-            Refusal::OneLine => f.write_str(
-                "the marks lie on one line: expected marks on at least three floors and at least three column edges",
-            ),
-            Refusal::NoFocal(sigma) => write!(
-                f,
-                "the marks tell the focal length only to {:.0} %: the camera looks square at the wall, or they cover too little \
-                 of the picture; mark the lowest and the highest floor in view, or give `view_deg` from the data sheet",
-                100.0 * sigma
-            ),
-            Refusal::Mirrored => f.write_str(
-                "the marks describe a camera behind the wall: expected columns that count from left to right as the camera sees \
-                 them, and floors that count upwards",
-            ),
-            Refusal::TooFarOff { rms_px, worst, worst_px, proportions } => {
-                write!(
-                    f,
-                    "the marks are {rms_px:.1} px off on average (root mean square), expected at most {RMS_MAX_PX}; "
-                )?;
-                if *proportions {
-                    f.write_str(
-                        "they agree with one another but not with the metres: look at the height of the floors and at the \
-                         column edges, which must have the same scale",
-                    )
-                } else {
-                    write!(
-                        f,
-                        "mark {} is the worst, {worst_px:.1} px: look at its place, its floor and its column, and whether it \
-                         lies in the plane of the others",
-                        worst + 1
-                    )
-                }
-            }
-        }
-    }
-}
-
-impl std::error::Error for Refusal {}
-
 fn inside(mark: &Mark) -> bool {
     let part = 0.0..=1.0;
     part.contains(&mark.at.x) && part.contains(&mark.at.y) && mark.x_m.is_finite() && mark.y_m.is_finite()
@@ -313,6 +241,15 @@ fn inside(mark: &Mark) -> bool {
 
 fn root_mean_square(values: &[f64]) -> f64 {
     (values.iter().map(|value| value * value).sum::<f64>() / values.len().max(1) as f64).sqrt()
+}
+
+/// Standard deviation of the first number for residuals of 1; infinite where they leave it open.
+fn relative_sigma(curvature: &Matrix8) -> f64 {
+    // Numbers of one size: the curvature mixes pixels a radian with pixels a metre.
+    let scale = curvature.diagonal().map(|value| 1.0 / value.max(1e-12).sqrt());
+    let even = Matrix8::from_fn(|row, column| curvature[(row, column)] * scale[row] * scale[column]);
+    let variance = even.cholesky().map(|even| even.inverse()[(0, 0)] * scale[0] * scale[0]);
+    variance.filter(|variance| variance.is_finite()).map_or(f64::INFINITY, f64::sqrt)
 }
 
 fn worst_of(off: &[f64]) -> (usize, f64) {

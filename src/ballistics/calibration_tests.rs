@@ -141,6 +141,9 @@ fn a_view_square_to_the_wall_needs_its_focal_length() {
         ..*camera(0.0, 0.0, 0.0, 0.0).view()
     })
     .expect("a camera");
+    let exact = marks(&truth, 0.0, 4);
+    let told = Calibration::solve(&exact, 1440, 2560, None).expect_err("exact marks tell no more");
+    assert!(matches!(told, Refusal::NoFocal(_)), "{told:?}");
     let marks = marks(&truth, 0.5, 4);
     let told = Calibration::solve(&marks, 1440, 2560, None).expect_err("no depth in this picture");
     assert!(matches!(told, Refusal::NoFocal(_)) && told.to_string().contains("view_deg"), "{told:?}");

@@ -137,6 +137,16 @@ impl Fit {
         self.covariance[(index, index)].max(0.0).sqrt()
     }
 
+    /// Where the path is seen, pixels, `seconds` after the first sighting; below 0 back to the release, which is where to look
+    /// for it again. None before the release, and behind the camera.
+    pub fn pixel_at(&self, calibration: &Calibration, seconds: f64) -> Option<[f64; 2]> {
+        let passed = self.tau_s() + seconds;
+        if passed < 0.0 {
+            return None;
+        }
+        calibration.pixel(self.flight().at(passed).place.into())
+    }
+
     /// Metres a second downwards at the last sighting.
     pub fn falling_mps(&self) -> f64 {
         -self.flight().at(self.tau_s() + self.seen_s).velocity.y
@@ -217,6 +227,9 @@ fn line(seen: &[Sighting], weights: &[f64], axis: usize) -> (f64, f64) {
     ((y1 - slope * t1) / w0, slope)
 }
 
+#[cfg(test)]
+#[path = "gate_tests.rs"]
+mod gate_tests;
 #[cfg(test)]
 #[path = "fit_tests.rs"]
 mod tests;

@@ -7,7 +7,7 @@ use crate::ballistics::View;
 use crate::ballistics::chance::Chance;
 
 /// 4 MP on its side, 2.5 m above the ground.
-fn camera(stand_off: f64, view_deg: f64, pitch_deg: f64) -> Calibration {
+pub(super) fn camera(stand_off: f64, view_deg: f64, pitch_deg: f64) -> Calibration {
     Calibration::of(View {
         width: 1440.0,
         height: 2560.0,
@@ -21,11 +21,11 @@ fn camera(stand_off: f64, view_deg: f64, pitch_deg: f64) -> Calibration {
     .expect("a camera in front of the wall")
 }
 
-fn at_30() -> Calibration {
+pub(super) fn at_30() -> Calibration {
     camera(30.0, 75.0, 38.0)
 }
 
-fn drawn(chance: &mut Chance, floor: f64, terminal: f64) -> Flight {
+pub(super) fn drawn(chance: &mut Chance, floor: f64, terminal: f64) -> Flight {
     Flight {
         place: [chance.within(-8.0, 8.0), 3.0 * (floor - 1.0) + 1.2, chance.normal(0.0, 0.3)],
         velocity: [chance.normal(0.0, 0.7), chance.normal(0.0, 0.8), chance.normal(0.8, 0.8).abs()],
@@ -98,71 +98,6 @@ fn the_origin_is_as_good_as_it_says() {
     assert!((0.85..=0.985).contains(&share), "{share} of all 90 % intervals hold the truth");
 }
 
-/// How many of 60 tracks of 25 pictures pass the strict gate.
-fn pass(mut draw: impl FnMut(&mut Chance) -> Option<Vec<Sighting>>) -> usize {
-    let mut chance = Chance::seeded(5);
-    let (mut passed, mut count) = (0, 0);
-    while count < 60 {
-        let Some(sightings) = draw(&mut chance) else { continue };
-        count += 1;
-        let fit = Fit::solve(&at_30(), &sightings);
-        passed += usize::from(fit.is_some_and(|fit| fit.falls_strictly()));
-    }
-    passed
-}
-
-#[test]
-fn gravity_alone_tells_falls_from_birds() {
-    let camera = at_30();
-    let dense = pass(|chance| {
-        let floor = chance.within(6.0, 25.0);
-        let (terminal, first) = (chance.within(20.0, 45.0), chance.within(1.0, 6.0) as usize);
-        let flight = drawn(chance, floor, terminal);
-        seen(&camera, &falls(flight), first..first + 25, 0.7, chance)
-    });
-    // Birds manoeuvre: an Ornstein–Uhlenbeck acceleration of 2.5 m/s², 0.8 s.
-    let bird = |dive: bool| {
-        pass(|chance| {
-            let range = chance.within(15.0, 60.0);
-            let ray = [chance.within(0.1, 0.9) as f32, chance.within(0.1, 0.6) as f32];
-            let [x, y] = camera.on_wall(crate::base::geometry::Point::new(ray[0], ray[1]))?;
-            let towards = Vector3::new(x, y - 2.5, -30.0).normalize() * range;
-            let mut place = Vector3::new(towards.x, 2.5 + towards.y, 30.0 + towards.z);
-            let (speed, way) = (chance.within(6.0, 14.0), chance.within(0.0, std::f64::consts::TAU));
-            let mut velocity = if dive {
-                Vector3::new(chance.normal(0.0, 2.0), -chance.within(3.0, 10.0), chance.normal(0.0, 2.0))
-            } else {
-                Vector3::new(speed * way.cos(), chance.normal(0.0, 2.5), 0.6 * speed * way.sin())
-            };
-            let mut pull = Vector3::<f64>::zeros();
-            let mut sightings = Vec::new();
-            let beat = chance.within(5.0, 10.0);
-            for frame in 0..25 {
-                let t = f64::from(frame) / 25.0;
-                for axis in 0..3 {
-                    pull[axis] += -pull[axis] * 0.04 / 0.8 + chance.normal(0.0, 2.5 * (2.0_f64 * 0.04 / 0.8).sqrt());
-                }
-                velocity += pull * 0.04;
-                place += velocity * 0.04;
-                let mut body = place;
-                if !dive {
-                    body.y += 0.04 * (std::f64::consts::TAU * beat * t).sin();
-                }
-                let Some([u, v]) = camera.pixel(body.into()) else { continue };
-                if (0.0..1440.0).contains(&u) && (0.0..2560.0).contains(&v) {
-                    let at = [chance.normal(u, 0.7), chance.normal(v, 0.7)];
-                    sightings.push(Sighting { seconds: t, at, sigma_px: 0.7 });
-                }
-            }
-            (sightings.len() >= 20).then_some(sightings)
-        })
-    };
-    let (flying, diving) = (bird(false), bird(true));
-    println!("strict gate, of 60: dense {dense}, birds {flying}, diving birds {diving}");
-    assert!(dense >= 54, "{dense} of 60 dense falls");
-    assert!(flying <= 1 && diving <= 4, "{flying} birds and {diving} diving birds of 60");
-}
-
 fn a_fall() -> Vec<Sighting> {
     let flight = Flight { place: [1.0, 58.2, 0.1], velocity: [0.5, 0.2, 0.9], drag: GRAVITY / (30.0 * 30.0) };
     seen(&at_30(), &falls(flight), 4..34, 0.5, &mut Chance::seeded(9)).expect("in the picture")
@@ -211,6 +146,11 @@ fn too_little_is_no_fall() {
     let mut broken = a_fall();
     broken[3].at[0] = f64::NAN;
     assert!(Fit::solve(&camera, &broken).is_none());
+    let fit = Fit::solve(&camera, &a_fall()).expect("a fall");
+    let [u, v] = fit.pixel_at(&camera, 0.0).expect("in view");
+    assert!((u - a_fall()[0].at[0]).hypot(v - a_fall()[0].at[1]) < 2.0, "the path begins where it was seen first");
+    let [_, before] = fit.pixel_at(&camera, -0.9 * fit.tau_s()).expect("in view");
+    assert!(before < v + 3.0 && fit.pixel_at(&camera, -fit.tau_s() - 0.1).is_none(), "and before it is not below");
     let frozen: Vec<_> = a_fall().iter().map(|s| Sighting { at: [700.0, 900.0], ..*s }).collect();
     assert!(Fit::solve(&camera, &frozen).is_none_or(|fit| !fit.falls_strictly()));
 }

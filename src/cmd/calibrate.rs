@@ -14,6 +14,9 @@ use crate::config::calibration::{self, Sheet};
 use crate::config::{self, Problem};
 use crate::evidence::{Canvas, still, write_picture};
 
+/// Fewer marks fit well even when one of them is wrong.
+const FEW: usize = 10;
+
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A picture of the camera: a still (.jpg, .png), a clip, or an rtsp:// URL, which is asked for one
@@ -47,6 +50,9 @@ pub fn run(args: Args) -> Outcome {
     let solved = sheet.solve(width, height).map_err(|problem| told(&args.points, vec![problem]))?;
     let marks = sheet.marks_at(width, height);
     print!("{}", summary(&sheet, &solved, &marks));
+    if marks.len() < FEW {
+        println!("note: with {} marks a wrong one may hide behind the others; {FEW} or more show it", marks.len());
+    }
     print!("{}", table(&sheet, &solved, args.fps, args.shutter));
     if let Some(out) = &args.out {
         let written = Sheet::with_camera(&text, &solved, solved.rms_px(&marks));
@@ -111,7 +117,9 @@ fn summary(sheet: &Sheet, solved: &Calibration, marks: &[Mark]) -> String {
         .take(3)
         .map(|index| format!("mark {} ({}) {:.1} px", index + 1, sheet.marks[*index].name, off[*index]))
         .collect();
-    let (yaw, pitch, roll) = (view.yaw.to_degrees(), view.pitch.to_degrees(), view.roll.to_degrees());
+    // No -0.0.
+    let degrees = |radians: f64| (10.0 * radians.to_degrees()).round() / 10.0 + 0.0;
+    let (yaw, pitch, roll) = (degrees(view.yaw), degrees(view.pitch), degrees(view.roll));
     let side = if yaw < 0.0 { "left" } else { "right" };
     format!(
         "camera: {z:.1} m from the wall, {y:.1} m up, {x:.1} m along; looks {pitch:.1} degrees up, {:.1} to the {side}, rolled {roll:.1}\n\

@@ -240,6 +240,10 @@ fn below(z: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[path = "floor_tests.rs"]
+mod floor_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::ballistics::{Sighting, View};

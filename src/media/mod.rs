@@ -11,6 +11,7 @@ mod shed;
 pub mod simulate;
 mod source;
 mod supervise;
+mod tap;
 mod writer;
 
 use std::path::PathBuf;
@@ -24,8 +25,9 @@ use crate::base::throttle::Throttle;
 use crate::base::time::{Captured, Pts};
 
 pub use probe::{ClipInfo, probe};
-pub use source::{Pace, Session, run_once};
+pub use source::{Pace, Session, run_once, run_tapped};
 pub use supervise::run;
+pub use tap::{Header, Parcel, Tap};
 pub use writer::Mp4Writer;
 
 /// Loads GStreamer; safe to call again.

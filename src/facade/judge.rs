@@ -98,10 +98,10 @@ pub struct Terms {
 impl Terms {
     /// For a first warning, which may be taken back.
     pub const PRE: Terms =
-        Terms { hits: 8, span_s: 0.28, score: 14.0, over_line: 40.0, over_steady: 9.0, speed_mps: 3.5, fallen_m: 0.8 };
+        Terms { hits: 8, span_s: 0.28, score: 14.0, over_line: 60.0, over_steady: 9.0, speed_mps: 3.5, fallen_m: 0.8 };
     /// For the alarm.
     pub const CONFIRMED: Terms =
-        Terms { hits: 12, span_s: 0.42, score: 22.0, over_line: 60.0, over_steady: 16.0, speed_mps: 5.0, fallen_m: 1.8 };
+        Terms { hits: 12, span_s: 0.42, score: 22.0, over_line: 100.0, over_steady: 25.0, speed_mps: 5.0, fallen_m: 1.8 };
 }
 
 /// Sizes that a thing may have if the picture's scale comes from gravity, m. (Seen from below a wall is shortened, so that
@@ -109,6 +109,8 @@ impl Terms {
 const SIZE_M: (f64, f64) = (0.005, 3.0);
 /// Height of the wall that a picture shows, m.
 const VIEW_M: (f64, f64) = (2.0, 250.0);
+/// Model error of a flight without calibration, in parts of its way.
+const BENT: f64 = 0.003;
 /// On a wall whose scale is known.
 const WALL_SIZE_MAX_M: f64 = 1.5;
 const SEEN_MIN: f64 = 0.5;
@@ -173,13 +175,22 @@ pub fn look(hits: &[Hit], wall: Option<&Wall>, width: usize, height: usize) -> L
 pub fn sightings(hits: &[Hit], width: usize, height: usize) -> Vec<Sighting> {
     let first = hits[0].pts;
     let (middle, scale) = ((width as f64 / 2.0, height as f64 / 2.0), height as f64);
+    // A lens that bends lines and a body that turns are not in the model: a part of the way.
+    let way = f64::from(hits[hits.len() - 1].candidate.y - hits[0].candidate.y).abs();
     let one = |hit: &Hit| Sighting {
         seconds: hit.pts.since(first).as_secs_f64(),
         x: (f64::from(hit.candidate.x) - middle.0) / scale,
         y: (f64::from(hit.candidate.y) - middle.1) / scale,
-        sigma: sigma_px(&hit.candidate) / scale,
+        sigma: sigma_px(&hit.candidate).hypot(BENT * way) / scale,
     };
     hits.iter().map(one).collect()
+}
+
+/// Whether a whole path still is what its first part promised. What a longer path tells worse, such as its scale where the
+/// camera is not calibrated, is not asked again.
+pub fn stands(looks: &Looks) -> bool {
+    use Doubt::{Crooked, Part, Rough, Sideways, Steady};
+    !doubts(looks, &Terms::CONFIRMED).iter().any(|doubt| matches!(doubt, Crooked | Part | Rough | Sideways | Steady))
 }
 
 /// What speaks against a fall; nothing for a fall.

@@ -37,7 +37,7 @@ const MEMORY_S: f64 = 3.0;
 /// If so much of the picture stirs, the light has changed or the camera moves: nobody can tell a fall.
 const STIR_MAX: f32 = 0.2;
 /// How long after that.
-const HOLD_S: f64 = 0.5;
+const HOLD_S: f64 = 0.2;
 /// A time without pictures after which no path goes on.
 const CUT_S: f64 = 2.0;
 /// A path that shares its last sightings with a fall is the same body; within so many sizes of it, or pixels, a reflection.
@@ -294,8 +294,11 @@ impl State {
         };
         let (open, ended): (Vec<Fall>, Vec<Fall>) = self.falls.drain(..).partition(alive);
         self.falls = open;
-        for fall in ended {
-            let stage = if fall.confirmed { Stage::Evidence } else { Stage::Retracted };
+        for mut fall in ended {
+            fall.looks = judge::look(&fall.hits, self.wall.as_ref(), self.width, self.height);
+            // A bird may dive like a stone for a second: the whole path has the last word.
+            let sound = fall.confirmed && judge::stands(&fall.looks);
+            let stage = if sound { Stage::Evidence } else { Stage::Retracted };
             seen.happenings.push(fall.happening(stage, pts, (self.width, self.height), self.wall.as_ref(), &self.memory));
         }
         let (width, height) = (self.width, self.height);

@@ -34,6 +34,10 @@ pub enum Doubt {
     Slow,
     /// It jumps, or turns back.
     Rough,
+    /// It came into the picture on its way, so that nobody saw a fall begin: a bird, an insect, rain.
+    Entered,
+    /// It began where the building has no window and no roof.
+    Elsewhere,
 }
 
 impl Doubt {
@@ -51,6 +55,8 @@ impl Doubt {
             Doubt::Scale => "scale",
             Doubt::Slow => "slow",
             Doubt::Rough => "rough",
+            Doubt::Entered => "entered",
+            Doubt::Elsewhere => "elsewhere",
         }
     }
 }
@@ -80,6 +86,10 @@ pub struct Looks {
     pub cut: f64,
     /// Share of steps that went down.
     pub falls: f64,
+    /// Where it was first, parts of the picture's height from its upper edge.
+    pub start: f64,
+    /// Whether the fit puts the release on the building; None without calibration.
+    pub from_wall: Option<bool>,
 }
 
 /// What is asked of a path.
@@ -120,8 +130,19 @@ const AROUND_MAX: f64 = 1.0;
 const CUT_MAX: f64 = 0.3;
 const CROOKED_MAX: f64 = 4.0;
 const FALLS_MIN: f64 = 0.85;
-/// Release before the first sighting, s.
-const BEFORE_MAX: f64 = 3.0;
+const CROOKED_UNKNOWN_MAX: f64 = 3.0;
+/// Ways across in parts of the way down: thrown far, where the camera is calibrated; else birds come this way too.
+const ACROSS_MAX: f64 = 1.2;
+const ACROSS_UNKNOWN_MAX: f64 = 0.7;
+/// Release before the first sighting, s: at all, and of what falls with a low terminal velocity (m/s).
+const BEFORE_MAX: f64 = 2.5;
+const BEFORE_LIGHT_MAX: f64 = 0.8;
+const LIGHT_MPS: f64 = 9.0;
+/// What is first seen so near the upper edge must have been let go not longer than this before, s.
+const EDGE: f64 = 0.06;
+const EDGE_BEFORE_S: f64 = 0.25;
+/// Last distance in parts of the first: a camera below a wall sees falls come nearer.
+const NEARING: (f64, f64) = (0.2, 1.12);
 
 /// True if a look at the ends of a way down is enough.
 pub fn plainly_not(hits: &[Hit], height: usize, terms: &Terms) -> bool {
@@ -132,7 +153,7 @@ pub fn plainly_not(hits: &[Hit], height: usize, terms: &Terms) -> bool {
         || span_s(hits) < terms.span_s
         || last.score - first.score < terms.score
         || down < DOWN_MIN
-        || across > 1.2 * down
+        || across > ACROSS_MAX * down
 }
 
 fn span_s(hits: &[Hit]) -> f64 {
@@ -156,7 +177,6 @@ pub fn look(hits: &[Hit], wall: Option<&Wall>, width: usize, height: usize) -> L
     let fit = wall.and_then(|wall| wall.fit(hits));
     Looks {
         size_m: fit.as_ref().and(wall).and_then(|wall| wall.metres_per_px(at)).map(|metres| metres * size),
-        fit,
         flight: Flight::fit(&sightings),
         hits: hits.len(),
         span_s: span_s(hits),
@@ -167,6 +187,9 @@ pub fn look(hits: &[Hit], wall: Option<&Wall>, width: usize, height: usize) -> L
         size: size / height as f64,
         around: median(each(|c| f64::from(c.around))),
         cut: hits.iter().filter(|hit| hit.candidate.cut).count() as f64 / hits.len() as f64,
+        start: f64::from(first.candidate.y) / height as f64,
+        from_wall: fit.as_ref().zip(wall).map(|(fit, wall)| wall.holds(fit)),
+        fit,
         falls: down_steps as f64 / steps.count().max(1) as f64,
     }
 }
@@ -205,7 +228,8 @@ pub fn doubts(looks: &Looks, terms: &Terms) -> Vec<Doubt> {
     ask(Doubt::Unlikely, looks.score >= terms.score);
     ask(Doubt::Gaps, looks.seen >= SEEN_MIN);
     ask(Doubt::Near, looks.down >= DOWN_MIN && looks.down >= SIZES_MIN * looks.size);
-    ask(Doubt::Sideways, looks.across <= 1.2 * looks.down);
+    let across_max = if looks.fit.is_some() { ACROSS_MAX } else { ACROSS_UNKNOWN_MAX };
+    ask(Doubt::Sideways, looks.across <= across_max * looks.down);
     ask(Doubt::Part, looks.around <= AROUND_MAX && looks.cut <= CUT_MAX);
     ask(Doubt::Rough, looks.falls >= FALLS_MIN);
     if let Some(fit) = &looks.fit {
@@ -213,6 +237,8 @@ pub fn doubts(looks: &Looks, terms: &Terms) -> Vec<Doubt> {
         ask(Doubt::Steady, fit.chi2_constant - fit.chi2 >= terms.over_line);
         ask(Doubt::Crooked, fit.chi2 / fit.freedom.max(1.0) <= CROOKED_MAX);
         ask(Doubt::Scale, looks.size_m.is_none_or(|size| (SIZE_M.0..WALL_SIZE_MAX_M).contains(&size)));
+        ask(Doubt::Elsewhere, looks.from_wall.unwrap_or(true));
+        ask(Doubt::Entered, looks.start > EDGE || fit.tau_s() <= EDGE_BEFORE_S);
         ask(Doubt::Slow, fit.falling_mps() >= terms.speed_mps && fit.drop_m >= terms.fallen_m);
         return doubts;
     }
@@ -222,11 +248,15 @@ pub fn doubts(looks: &Looks, terms: &Terms) -> Vec<Doubt> {
     };
     ask(Doubt::Steady, flight.chi2_line - flight.chi2_fall >= terms.over_line);
     ask(Doubt::Approaching, flight.chi2_steady - flight.chi2_fall >= terms.over_steady);
-    ask(Doubt::Crooked, flight.chi2_fall / flight.dof() <= CROOKED_MAX);
+    ask(Doubt::Crooked, flight.chi2_fall / flight.dof() <= CROOKED_UNKNOWN_MAX);
     let middle = looks.span_s / 2.0;
     let view = 1.0 / flight.heights_per_metre(middle);
     let size = looks.size * view;
-    let released = -flight.release_s <= BEFORE_MAX;
+    // What drag lets fall slowly only looks like a fall while it comes to speed.
+    let before = -flight.release_s;
+    let released = before <= if flight.terminal_mps < LIGHT_MPS { BEFORE_LIGHT_MAX } else { BEFORE_MAX };
+    ask(Doubt::Entered, looks.start > EDGE || before <= EDGE_BEFORE_S);
+    ask(Doubt::Approaching, (NEARING.0..NEARING.1).contains(&flight.nearing));
     ask(Doubt::Scale, (VIEW_M.0..VIEW_M.1).contains(&view) && (SIZE_M.0..SIZE_M.1).contains(&size) && released);
     ask(Doubt::Slow, flight.speed_mps() >= terms.speed_mps && flight.fallen_m() >= terms.fallen_m);
     doubts

@@ -13,6 +13,9 @@ pub struct Wall {
     pub building: Option<String>,
 }
 
+/// Beyond the building's last edge, m.
+const BESIDE_M: f64 = 2.5;
+
 /// Where a fall ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Landing {
@@ -67,6 +70,21 @@ impl Wall {
             release: release.map(|[x, y]| Point::new(x as f32, y as f32)),
             extrapolated: found.extrapolated,
         })
+    }
+
+    /// Whether the release lies on the building: its floors and what stands on its roof, its columns and a balcony beside them.
+    pub fn holds(&self, fit: &Fit) -> bool {
+        let place = fit.flight().place;
+        let (low, high) = match (self.grid.floors.first(), self.grid.floors.last()) {
+            (Some(first), Some(last)) => (first.base_m, last.base_m + last.height_m),
+            _ => (f64::NEG_INFINITY, f64::INFINITY),
+        };
+        let (left, right) = match (self.grid.columns.first(), self.grid.columns.last()) {
+            (Some(first), Some(last)) => (first.left_m, last.right_m),
+            _ => (f64::NEG_INFINITY, f64::INFINITY),
+        };
+        let slack = |axis: usize| BESIDE_M + 2.0 * fit.sigma(axis);
+        (low - slack(1)..high + slack(1)).contains(&place[1]) && (left - slack(0)..right + slack(0)).contains(&place[0])
     }
 
     /// Where and when it comes down.

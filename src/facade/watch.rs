@@ -241,7 +241,7 @@ impl State {
             if let Told::Fall(id) = path.told {
                 let Some(fall) = self.falls.iter_mut().find(|fall| fall.id == id) else { continue };
                 let hit = path.last();
-                if fall.over || fall.last().pts == pts || !fall.takes(hit, (width, height)) {
+                if fall.over || fall.last().pts == pts || !fall.takes(hit, self.wall.as_ref(), (width, height)) {
                     continue;
                 }
                 fall.hits.push(*hit);
@@ -298,6 +298,11 @@ impl State {
             fall.looks = judge::look(&fall.hits, self.wall.as_ref(), self.width, self.height);
             // A bird may dive like a stone for a second: the whole path has the last word.
             let sound = fall.confirmed && judge::stands(&fall.looks);
+            if std::env::var("FDBG2").is_ok() {
+                let l = &fall.looks;
+                let f = l.flight.as_ref();
+                eprintln!("END {} conf {} sound {} n {} sc {:.0} seen {:.2} down {:.2} ac {:.2} size {:.4} ar {:.2} line {:.0} std {:.0} chi {:.2} near {:.2} rel {:.2} vt {:.0} v {:.1} fell {:.1} view {:.0} start {:.2} doubts {:?}", fall.began.0 / 1000000, fall.confirmed, sound, l.hits, l.score, l.seen, l.down, l.across, l.size, l.around, f.map_or(0.0, |f| f.chi2_line - f.chi2_fall), f.map_or(0.0, |f| f.chi2_steady - f.chi2_fall), f.map_or(0.0, |f| f.chi2_fall / f.dof()), f.map_or(0.0, |f| f.nearing), f.map_or(0.0, |f| f.release_s), f.map_or(0.0, |f| f.terminal_mps), f.map_or(0.0, |f| f.speed_mps()), f.map_or(0.0, |f| f.fallen_m()), f.map_or(0.0, |f| 1.0 / f.heights_per_metre(l.span_s / 2.0)), fall.hits[0].candidate.y / self.height as f32, judge::doubts(l, &Terms::CONFIRMED).iter().map(|d| d.word()).collect::<Vec<_>>());
+            }
             let stage = if sound { Stage::Evidence } else { Stage::Retracted };
             seen.happenings.push(fall.happening(stage, pts, (self.width, self.height), self.wall.as_ref(), &self.memory));
         }
@@ -335,7 +340,15 @@ impl Fall {
     }
 
     /// Whether a sighting of one of its paths is where the fall goes on.
-    fn takes(&self, hit: &Hit, (width, height): (usize, usize)) -> bool {
+    fn takes(&self, hit: &Hit, wall: Option<&Wall>, (width, height): (usize, usize)) -> bool {
+        if let Some((wall, fit)) = wall.zip(self.looks.fit.as_ref()) {
+            let seconds = hit.pts.since(self.hits[0].pts).as_secs_f64();
+            let Some([x, y]) = fit.pixel_at(&wall.calibration, seconds) else { return true };
+            let far = (f64::from(hit.candidate.x) - x).hypot(f64::from(hit.candidate.y) - y);
+            let ahead = hit.pts.since(self.last().pts).as_secs_f64();
+            let way = f64::from(self.last().candidate.y - self.hits[0].candidate.y).abs();
+            return far <= 5.0 + 0.7 * f64::from(hit.candidate.size()) + way * 0.3 * ahead;
+        }
         let Some(flight) = &self.looks.flight else { return true };
         let seconds = hit.pts.since(self.hits[0].pts).as_secs_f64();
         let Some((x, y)) = flight.at(seconds) else { return true };

@@ -50,7 +50,7 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     // 3 engine: threads and queues
     (
         "engine",
-        &["base", "preprocess", "heads", "motion", "track", "rules", "plate", "infer"],
+        &["base", "preprocess", "heads", "motion", "track", "rules", "plate", "facade", "infer"],
         &["ndarray", "thiserror", "tracing"],
     ),
     // 4 wiring

@@ -270,10 +270,6 @@ impl State {
             }
             fits += 1;
             let looks = judge::look(way, self.wall.as_ref(), width, height);
-            if std::env::var("FDBG").is_ok() {
-                let f = looks.flight.as_ref();
-                eprintln!("DBG {} id {} hits {} score {:.1} last {:.0},{:.0} {:?} line {:.0} steady {:.1} chi {:.2} near {:.2} rel {:.2} vt {} around {:.2} cut {:.2}", pts.0 / 1000000, path.id, looks.hits, looks.score, path.last().candidate.x, path.last().candidate.y, judge::doubts(&looks, &Terms::PRE).iter().map(|d| d.word()).collect::<Vec<_>>(), f.map_or(0.0, |f| f.chi2_line - f.chi2_fall), f.map_or(0.0, |f| f.chi2_steady - f.chi2_fall), f.map_or(0.0, |f| f.chi2_fall / f.dof()), f.map_or(0.0, |f| f.nearing), f.map_or(0.0, |f| f.release_s), f.map_or(0.0, |f| f.terminal_mps), looks.around, looks.cut);
-            }
             if !judge::doubts(&looks, &Terms::PRE).is_empty() {
                 continue;
             }
@@ -298,11 +294,6 @@ impl State {
             fall.looks = judge::look(&fall.hits, self.wall.as_ref(), self.width, self.height);
             // A bird may dive like a stone for a second: the whole path has the last word.
             let sound = fall.confirmed && judge::stands(&fall.looks);
-            if std::env::var("FDBG2").is_ok() {
-                let l = &fall.looks;
-                let f = l.flight.as_ref();
-                eprintln!("END {} conf {} sound {} n {} sc {:.0} seen {:.2} down {:.2} ac {:.2} size {:.4} ar {:.2} line {:.0} std {:.0} chi {:.2} near {:.2} rel {:.2} vt {:.0} v {:.1} fell {:.1} view {:.0} start {:.2} doubts {:?}", fall.began.0 / 1000000, fall.confirmed, sound, l.hits, l.score, l.seen, l.down, l.across, l.size, l.around, f.map_or(0.0, |f| f.chi2_line - f.chi2_fall), f.map_or(0.0, |f| f.chi2_steady - f.chi2_fall), f.map_or(0.0, |f| f.chi2_fall / f.dof()), f.map_or(0.0, |f| f.nearing), f.map_or(0.0, |f| f.release_s), f.map_or(0.0, |f| f.terminal_mps), f.map_or(0.0, |f| f.speed_mps()), f.map_or(0.0, |f| f.fallen_m()), f.map_or(0.0, |f| 1.0 / f.heights_per_metre(l.span_s / 2.0)), fall.hits[0].candidate.y / self.height as f32, judge::doubts(l, &Terms::CONFIRMED).iter().map(|d| d.word()).collect::<Vec<_>>());
-            }
             let stage = if sound { Stage::Evidence } else { Stage::Retracted };
             seen.happenings.push(fall.happening(stage, pts, (self.width, self.height), self.wall.as_ref(), &self.memory));
         }

@@ -43,6 +43,8 @@ enum Verb {
     Schema(cmd::schema::Args),
     /// Serves clips as RTSP cameras
     Simulate(cmd::simulate::Args),
+    /// Synthetic clips of falling objects with exact truth: make them, replay them, score the events
+    Fallbench(cmd::fallbench::Args),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Verb::Clips(args) => cmd::clips::run(args),
         Verb::Schema(args) => cmd::schema::run(args),
         Verb::Simulate(args) => cmd::simulate::run(args),
+        Verb::Fallbench(args) => cmd::fallbench::run(args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

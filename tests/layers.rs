@@ -20,6 +20,7 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     ("rules", &["base"], &[]),
     ("plate", &["base"], &[]),
     ("score", &["base"], &[]),
+    ("fallbench", &["base"], &["serde"]),
     // 2 doors: one foreign thing each
     (
         "media",

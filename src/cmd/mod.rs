@@ -6,6 +6,7 @@ pub mod clips;
 pub mod demo;
 pub mod detect;
 pub mod events;
+pub mod fallbench;
 mod labels;
 pub mod models;
 mod overlay;

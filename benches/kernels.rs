@@ -17,6 +17,9 @@ use oriel::base::geometry::Rect;
 use oriel::base::model::{Fit, FitKind, InputSpec};
 use oriel::base::time::Pts;
 use oriel::engine::{Batch, Lane, LaneTerms, Meters, Newest, Tally, Worker};
+use oriel::facade::field::Field;
+use oriel::facade::kernel::Kernel;
+use oriel::facade::{Seen, WatchSpec, Watcher};
 use oriel::heads::{DecodeSpec, Decoder};
 use oriel::motion::{MotionGate, MotionSpec};
 use oriel::preprocess::{Filler, Instructions};
@@ -130,5 +133,49 @@ fn still(c: &mut Criterion) {
     });
 }
 
-criterion_group!(kernels, fill, heads, still, track, turn);
+/// A facade camera's picture: the pass over its cells alone, and all that is done with it. Noise as of a camera by day, so that
+/// there is something to rank and to link in every picture.
+fn facade(c: &mut Criterion) {
+    for (width, height) in [(1920, 1080), (2560, 1440)] {
+        let pictures: Vec<Arc<dyn Pixels>> = (0..7u32).map(|seed| noisy_wall(width, height, seed)).collect();
+        for kernel in [Kernel::PLAIN, Kernel::widest()] {
+            let mut field = Field::new(width, height, kernel);
+            let name = format!("facade cells {width}x{height} {}", field.kernel_name());
+            let mut turn = 0;
+            c.bench_function(&name, |b| {
+                b.iter(|| {
+                    turn += 1;
+                    field.look(&pictures[turn % 7].picture(), &pictures[(turn + 3) % 7].picture());
+                });
+            });
+        }
+        let mut watcher = Watcher::new(WatchSpec::default());
+        let mut seen = Seen::default();
+        let mut turn = 0;
+        c.bench_function(&format!("facade watch {width}x{height}"), |b| {
+            b.iter(|| {
+                turn += 1;
+                let frame = looped::frame(0, turn as u64, Arc::clone(&pictures[turn % 7]));
+                seen.happenings.clear();
+                seen.near_misses.clear();
+                watcher.observe(&frame, &mut seen)
+            });
+        });
+    }
+}
+
+fn noisy_wall(width: usize, height: usize, seed: u32) -> Arc<dyn Pixels> {
+    let mut state = (seed + 1).wrapping_mul(2_654_435_761);
+    let luma = (0..width * height).map(|i| {
+        // Four bytes make a bell of about two grey levels.
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let noise: i32 = state.to_le_bytes().iter().map(|byte| i32::from(*byte) - 128).sum::<i32>() / 74;
+        (110 + ((i % width) / 37 % 3 * 20) as i32 + noise) as u8
+    });
+    let mut bytes: Vec<u8> = luma.collect();
+    bytes.resize(width * height * 3 / 2, 128);
+    Arc::new(OwnedPicture { width, height, colour: Colour::default(), bytes: OwnedPlanes::I420(bytes) })
+}
+
+criterion_group!(kernels, fill, heads, still, track, turn, facade);
 criterion_main!(kernels);

@@ -4,11 +4,12 @@
 //! | floor | modules | rule |
 //! |---|---|---|
 //! | 0 values | `base` | no I/O, no clock |
-//! | 1 judgement | `preprocess` `heads` `motion` `track` `rules` `plate` `score` `fallbench` | pure and total: never fails, never blocks, never reads a clock |
+//! | 1 judgement | `preprocess` `heads` `motion` `track` `rules` `plate` `score` `ballistics` `fallbench` | pure and total: never fails, never blocks, never reads a clock |
 //! | 2 doors | `media` `infer` `evidence` `ledger` `mqtt` `broker` `catalog` `console` `system` | one foreign library each |
 //! | 3 engine | `engine` | threads and queues, no foreign library |
 //! | 4 wiring | `config` `service` `cmd` | may use everything |
 
+pub mod ballistics;
 pub mod base;
 pub mod broker;
 pub mod catalog;
@@ -17,6 +18,7 @@ pub mod config;
 pub mod console;
 pub mod engine;
 pub mod evidence;
+pub mod facade;
 pub mod fallbench;
 pub mod heads;
 pub mod infer;

@@ -41,6 +41,10 @@ enum Verb {
     Clips(cmd::clips::Args),
     /// JSON Schema of the config or the events
     Schema(cmd::schema::Args),
+    /// Looks at one camera and says what to change on it, and why
+    Doctor(cmd::doctor::Args),
+    /// Marks on a facade camera's picture into a camera that measures
+    Calibrate(cmd::calibrate::Args),
     /// Serves clips as RTSP cameras
     Simulate(cmd::simulate::Args),
     /// Synthetic clips of falling objects with exact truth: make them, replay them, score the events
@@ -63,6 +67,8 @@ fn main() -> ExitCode {
         Verb::Models(args) => cmd::models::run(args),
         Verb::Clips(args) => cmd::clips::run(args),
         Verb::Schema(args) => cmd::schema::run(args),
+        Verb::Doctor(args) => cmd::doctor::run(args),
+        Verb::Calibrate(args) => cmd::calibrate::run(args),
         Verb::Simulate(args) => cmd::simulate::run(args),
         Verb::Fallbench(args) => cmd::fallbench::run(args),
     };

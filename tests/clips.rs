@@ -23,6 +23,7 @@ fn spec(path: &Path) -> SourceSpec {
         stall: std::time::Duration::from_secs(10),
         pixels_max: 4096 * 4096,
         skip_non_reference: false,
+        queue: 1,
         throttle: None,
     }
 }

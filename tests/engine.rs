@@ -100,6 +100,7 @@ fn engine(model: &Model, way: Way, free: Option<usize>, cameras: usize, seen: &A
         }),
         known,
         cameras: cameras.collect(),
+        watches: Vec::new(),
         thread_cpu: oriel::system::thread_cpu,
     })
     .expect("the model opens")

@@ -16,11 +16,13 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     ("preprocess", &["base"], &[]),
     ("heads", &["base"], &["ndarray"]),
     ("motion", &["base"], &[]),
+    ("facade", &["base"], &[]),
     ("track", &["base"], &[]),
     ("rules", &["base"], &[]),
     ("plate", &["base"], &[]),
     ("score", &["base"], &[]),
     ("fallbench", &["base"], &["serde"]),
+    ("ballistics", &["base"], &["nalgebra"]),
     // 2 doors: one foreign thing each
     (
         "media",

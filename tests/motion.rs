@@ -26,6 +26,7 @@ fn watch(path: &Path) -> Vec<(f64, Verdict)> {
         stall: Duration::from_secs(10),
         pixels_max: 4096 * 4096,
         skip_non_reference: false,
+        queue: 1,
         throttle: None,
     };
     let seen = Arc::new(Mutex::new((MotionGate::new(MotionSpec::default()), Vec::new())));

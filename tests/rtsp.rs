@@ -49,6 +49,7 @@ fn camera(url: &str) -> SourceSpec {
         stall: Duration::from_secs(2),
         pixels_max: 4096 * 4096,
         skip_non_reference: false,
+        queue: 1,
         throttle: None,
     }
 }
@@ -245,6 +246,7 @@ fn an_idle_camera_decodes_key_pictures_alone_and_wakes_with_the_next_one() {
         }),
         known: vec![Batch { lane: 0, input }],
         cameras: vec![Some(CameraSpec { lane: 0, gate, judge })],
+        watches: Vec::new(),
         thread_cpu: oriel::system::thread_cpu,
     });
     let engine = Arc::new(engine.expect("a scripted model opens"));

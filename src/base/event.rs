@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::base::fall::Fall;
 use crate::base::geometry::Rect;
 use crate::base::time::{Pts, TimeSource, Timestamp};
 use crate::base::track::{Track, TrackId};
@@ -75,6 +76,7 @@ pub enum Fact {
         reads: u32,
         list: Option<Listed>,
     },
+    FallingObject(Box<Fall>),
 }
 
 /// Fields that zone facts share.
@@ -184,6 +186,8 @@ pub enum Body {
     Speeding(Speeding),
     #[serde(rename = "oriel.plate.read.v1")]
     PlateRead(PlateRead),
+    #[serde(rename = "oriel.facade.falling_object.v1")]
+    FallingObject(FallingObject),
     #[serde(rename = "oriel.camera.health.v1")]
     CameraHealth(CameraHealth),
     #[serde(rename = "oriel.node.health.v1")]
@@ -203,13 +207,14 @@ impl Body {
             Body::Tailgating(_) => "gate.tailgating",
             Body::Speeding(_) => "gate.speeding",
             Body::PlateRead(_) => "plate.read",
+            Body::FallingObject(_) => "facade.falling_object",
             Body::CameraHealth(_) => "camera.health",
             Body::NodeHealth(_) => "node.health",
         }
     }
 
     /// Every type this version can emit, in its short form.
-    pub const SHORT_TYPES: [&'static str; 12] = [
+    pub const SHORT_TYPES: [&'static str; 13] = [
         "gate.crossing",
         "zone.intrusion",
         "zone.loitering",
@@ -220,6 +225,7 @@ impl Body {
         "gate.tailgating",
         "gate.speeding",
         "plate.read",
+        "facade.falling_object",
         "camera.health",
         "node.health",
     ];
@@ -237,6 +243,7 @@ impl Body {
             Body::Tailgating(data) => &data.common,
             Body::Speeding(data) => &data.common,
             Body::PlateRead(data) => &data.common,
+            Body::FallingObject(data) => &data.common,
             Body::CameraHealth(_) | Body::NodeHealth(_) => return None,
         })
     }
@@ -253,6 +260,7 @@ impl Body {
             Body::Tailgating(data) => &mut data.common,
             Body::Speeding(data) => &mut data.common,
             Body::PlateRead(data) => &mut data.common,
+            Body::FallingObject(data) => &mut data.common,
             Body::CameraHealth(_) | Body::NodeHealth(_) => return None,
         })
     }
@@ -436,6 +444,15 @@ pub struct PlateRead {
     pub list: Option<Listed>,
     /// Kind of the vehicle.
     pub class: String,
+}
+
+/// Something falls past the wall.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FallingObject {
+    #[serde(flatten)]
+    pub common: Common,
+    #[serde(flatten)]
+    pub fall: Fall,
 }
 
 /// What a list says of a plate.

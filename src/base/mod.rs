@@ -3,6 +3,7 @@
 
 pub mod detection;
 pub mod event;
+pub mod fall;
 pub mod frame;
 pub mod geometry;
 pub mod hash;

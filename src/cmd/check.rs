@@ -10,9 +10,9 @@ use super::{BadInput, Failure, Outcome};
 use crate::base::frame::Pixels;
 use crate::base::stop::Stop;
 use crate::base::time::Timestamp;
-use crate::config::{self, Camera, CameraKind, Config, Want};
+use crate::config::{self, CameraKind, Config, Want};
 use crate::evidence::{Canvas, still, write_picture};
-use crate::media::{self, Flow, Origin};
+use crate::media::{self, Flow, Origin, SourceSpec};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -52,7 +52,7 @@ fn draw(config: &Config, out: &Path, args: &Args) -> Outcome {
     let camera = camera.ok_or_else(|| anyhow!("--camera: expected one of {}", ids.join(", "))).bad_input()?;
     let mut canvas = match &args.frame {
         Some(image) => Canvas::of(&still::load(image).bad_input()?.picture()),
-        None => picture_of(camera)?,
+        None => picture_of(&camera.source, &format!("camera {}", camera.id))?,
     };
     Overlay::of(camera).draw(&mut canvas);
     write_picture(out, &canvas).bad_input()?;
@@ -60,8 +60,8 @@ fn draw(config: &Config, out: &Path, args: &Args) -> Outcome {
     Ok(())
 }
 
-/// The first picture that the camera gives.
-fn picture_of(camera: &Camera) -> Result<Canvas, Failure> {
+/// The first picture that a camera or clip gives; `name` is its in messages.
+pub(super) fn picture_of(source: &SourceSpec, name: &str) -> Result<Canvas, Failure> {
     media::init().map_err(|fault| anyhow!(fault))?;
     let seen = Arc::new(Mutex::new(None));
     let on_shot: media::OnShot = Arc::new({
@@ -72,16 +72,16 @@ fn picture_of(camera: &Camera) -> Result<Canvas, Failure> {
             Flow::Stop
         }
     });
-    let session = match camera.source.origin {
+    let session = match source.origin {
         Origin::Clip(_) => media::Session::replay(Timestamp::UNIX_EPOCH),
         _ => media::Session::live(),
     };
-    let ran = media::run_once(&camera.source, &session, &Stop::default(), on_shot, || {});
+    let ran = media::run_once(source, &session, &Stop::default(), on_shot, || {});
     let seen = seen.lock().expect("nobody panics while holding a picture").take();
     match (seen, ran) {
         (Some(canvas), _) => Ok(canvas),
-        (None, Err(fault)) => Err(Failure::Running(anyhow!(fault).context(format!("camera {}", camera.id)))),
-        (None, Ok(())) => Err(Failure::Running(anyhow!("camera {}: no picture came", camera.id))),
+        (None, Err(fault)) => Err(Failure::Running(anyhow!(fault).context(name.to_string()))),
+        (None, Ok(())) => Err(Failure::Running(anyhow!("{name}: no picture came"))),
     }
 }
 

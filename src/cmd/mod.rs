@@ -1,11 +1,14 @@
 //! One verb a file. Builds the parts, connects them, reports; the only place where `anyhow` lives.
 
 pub mod bench;
+pub mod calibrate;
 pub mod check;
 pub mod clips;
 pub mod demo;
 pub mod detect;
+pub mod doctor;
 pub mod events;
+mod facade_grid;
 pub mod fallbench;
 mod labels;
 pub mod models;

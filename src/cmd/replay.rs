@@ -11,16 +11,17 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::overlay::Overlay;
 use super::{BadInput, Failure, Outcome, check};
-use crate::base::event::{Event, Happening, ModelRef};
+use crate::base::event::{Event, Fact, Happening, ModelRef};
 use crate::base::frame::{CameraId, Colour, Frame, Picture, Pixels, Plane, Planes};
-use crate::base::geometry::Rect;
+use crate::base::geometry::{Point, Rect};
 use crate::base::model::Model;
 use crate::base::scene::Scene;
 use crate::base::stop::Stop;
 use crate::base::time::{Captured, Pts, Timestamp};
 use crate::config::{Camera, Want};
-use crate::engine::{Finished, Judged, Listener, Rerun};
+use crate::engine::{Finished, Judged, Listener, Rerun, Watched};
 use crate::evidence::{Canvas, Rgb};
+use crate::facade::NearMiss;
 use crate::heads::Found;
 use crate::media::{self, Mp4Writer, Origin};
 use crate::service::cameras::judge_of;
@@ -53,6 +54,9 @@ pub struct Args {
     /// Judges the detections that an earlier replay wrote, without clip and model: the same events, in milliseconds
     #[arg(long, value_name = "F.jsonl", conflicts_with_all = ["clip", "detections", "video"])]
     from_detections: Option<PathBuf>,
+    /// Writes what nearly was a fall on a facade camera and why it is none, one JSON object a line
+    #[arg(long, value_name = "F.jsonl", conflicts_with = "from_detections")]
+    near_misses: Option<PathBuf>,
     /// Writes the clip with boxes, tracks, lines, zones and events drawn
     #[arg(long, value_name = "F.mp4")]
     video: Option<PathBuf>,
@@ -67,7 +71,7 @@ pub fn run(args: Args) -> Outcome {
     let config = check::load(&args.config, Want::Replay { camera: args.camera.as_deref() })?;
     let mut camera = config.cameras.into_iter().next().context("a config for replay holds its camera")?;
     camera.enabled = true;
-    if camera.model.is_none() {
+    if camera.model.is_none() && (camera.watch.is_none() || args.from_detections.is_some()) {
         return Err(Failure::Input(anyhow!(
             "{}: cameras.{}: has no model, so there is nothing to replay; expected `model: NAME`",
             args.config.display(),
@@ -223,6 +227,7 @@ struct Outputs {
     events: Option<Lines>,
     tracks: Option<Lines>,
     detections: Option<Lines>,
+    near_misses: Option<Lines>,
     video: Option<Mp4Writer>,
 }
 
@@ -241,6 +246,7 @@ impl Outputs {
             events: open(&args.events)?,
             tracks: open(&args.tracks)?,
             detections: open(&args.detections)?,
+            near_misses: open(&args.near_misses)?,
             video,
         })
     }
@@ -250,12 +256,16 @@ impl Outputs {
 struct Recorder {
     envelope: Envelope,
     labels: Vec<String>,
+    /// Watched pictures are the ones that are counted: no model looks at them.
+    counts: bool,
     overlay: Overlay,
     outputs: Outputs,
     bar: ProgressBar,
     canvas: Canvas,
     /// Words about the last events, and until when (nanoseconds of PTS) they stay on the picture.
     banner: Vec<(u64, String)>,
+    /// Where falls have been so far.
+    trail: Vec<Point>,
     frames: u64,
     first_pts: Option<u64>,
     tracks_seen: u64,
@@ -270,6 +280,10 @@ impl Listener for Shared {
         self.0.lock().expect("a panic in here ends the worker and with it the command").judged(judged);
     }
 
+    fn watched(&mut self, watched: &Watched<'_>) {
+        self.0.lock().expect("a panic in here ends the stream and with it the command").watched(watched);
+    }
+
     fn finished(&mut self, finished: &Finished<'_>) {
         self.0.lock().expect("a panic in here ends the worker and with it the command").finished(finished);
     }
@@ -280,20 +294,28 @@ const BANNER_NS: u64 = 2_000_000_000;
 
 impl Recorder {
     fn new(node: &str, camera: &Camera, outputs: Outputs, bar: ProgressBar) -> Recorder {
-        let model = camera.model.as_ref().expect("a camera without a model was refused");
         Recorder {
             envelope: Envelope {
                 node: node.to_owned(),
                 camera: camera.id.clone(),
-                model: Some(ModelRef { name: model.name.clone(), sha256: model.sha256.clone() }),
+                model: camera
+                    .model
+                    .as_ref()
+                    .map(|model| ModelRef { name: model.name.clone(), sha256: model.sha256.clone() }),
                 mode: Mode::Replay { first: crate::base::time::Pts(0), sequence: 0 },
             },
-            labels: model.classes.iter().map(|class| class.label.clone()).collect(),
+            labels: camera
+                .model
+                .iter()
+                .flat_map(|model| model.classes.iter().map(|class| class.label.clone()))
+                .collect(),
+            counts: camera.model.is_none(),
             overlay: Overlay::of(camera),
             outputs,
             bar,
             canvas: Canvas::default(),
             banner: Vec::new(),
+            trail: Vec::new(),
             frames: 0,
             first_pts: None,
             tracks_seen: 0,
@@ -311,6 +333,55 @@ impl Recorder {
         let written =
             self.write_tracks(judged).and_then(|()| self.write_detections(judged)).and_then(|()| self.draw(judged));
         self.keep(written);
+    }
+
+    /// A picture of a facade camera; where a model looks at it too, `judged` draws and counts it.
+    fn watched(&mut self, watched: &Watched<'_>) {
+        let first = *self.first_pts.get_or_insert(watched.frame.pts.0);
+        self.events_of(&watched.scene, watched.happenings);
+        for miss in watched.near_misses {
+            let written = self.write_near_miss(miss);
+            self.keep(written);
+        }
+        if self.counts {
+            self.frames += 1;
+            self.bar.set_position((watched.frame.pts.0 - first) / 1_000_000);
+            let written = self.draw_watched(watched);
+            self.keep(written);
+        }
+    }
+
+    fn write_near_miss(&mut self, miss: &NearMiss) -> anyhow::Result<()> {
+        let Some(file) = &mut self.outputs.near_misses else { return Ok(()) };
+        writeln!(file, "{}", near_miss_json(miss)).context("cannot write the near misses")
+    }
+
+    fn draw_watched(&mut self, watched: &Watched<'_>) -> anyhow::Result<()> {
+        let Some(video) = &mut self.outputs.video else { return Ok(()) };
+        let canvas = &mut self.canvas;
+        let picture = watched.frame.pixels.picture();
+        canvas.take(&picture);
+        self.overlay.draw(canvas);
+        for candidate in watched.candidates {
+            let (w, h) = (picture.width as f32, picture.height as f32);
+            let rect = Rect {
+                left: candidate.left / w,
+                top: candidate.top / h,
+                right: (candidate.left + candidate.width) / w,
+                bottom: (candidate.top + candidate.height) / h,
+            };
+            canvas.draw_rect(&rect, PREDICTED);
+        }
+        for happening in watched.happenings {
+            if let Fact::FallingObject(fall) = &happening.fact {
+                self.trail.extend(fall.trajectory.iter().map(|point| Point::new(point.x, point.y)));
+            }
+        }
+        for point in &self.trail {
+            canvas.draw_dot(*point, [255, 60, 60]);
+        }
+        draw_banner(canvas, &mut self.banner, watched.frame.pts);
+        video.push(canvas.rgb(), watched.frame.pts).map_err(|fault| anyhow!(fault))
     }
 
     fn finished(&mut self, finished: &Finished<'_>) {
@@ -396,20 +467,9 @@ impl Recorder {
             canvas.draw_rect(&track.rect, colour);
             canvas.draw_dot(track.rect.bottom_centre(), colour);
             let words = format!("{} {} {:.2}", track.id, track.kind, track.score);
-            canvas.draw_words(
-                crate::base::geometry::Point::new(track.rect.left, track.rect.top - 0.03),
-                &words,
-                colour,
-            );
+            canvas.draw_words(Point::new(track.rect.left, track.rect.top - 0.03), &words, colour);
         }
-        self.banner.retain(|(until, _)| *until > judged.frame.pts.0);
-        for (row, (_, words)) in self.banner.iter().rev().take(6).enumerate() {
-            canvas.draw_words(
-                crate::base::geometry::Point::new(0.01, 0.02 + 0.045 * row as f32),
-                words,
-                [255, 255, 255],
-            );
-        }
+        draw_banner(canvas, &mut self.banner, judged.frame.pts);
         video.push(canvas.rgb(), judged.frame.pts).map_err(|fault| anyhow!(fault))
     }
 
@@ -432,8 +492,8 @@ impl Recorder {
     }
 
     fn flush(&mut self) -> anyhow::Result<()> {
-        let Outputs { events, tracks, detections, video } = std::mem::take(&mut self.outputs);
-        for mut file in [events, tracks, detections].into_iter().flatten() {
+        let Outputs { events, tracks, detections, near_misses, video } = std::mem::take(&mut self.outputs);
+        for mut file in [events, tracks, detections, near_misses].into_iter().flatten() {
             file.flush().context("cannot write the outputs")?;
         }
         match video {
@@ -441,6 +501,50 @@ impl Recorder {
             None => Ok(()),
         }
     }
+}
+
+/// Words about the last events.
+fn draw_banner(canvas: &mut Canvas, banner: &mut Vec<(u64, String)>, now: Pts) {
+    banner.retain(|(until, _)| *until > now.0);
+    for (row, (_, words)) in banner.iter().rev().take(6).enumerate() {
+        canvas.draw_words(Point::new(0.01, 0.02 + 0.045 * row as f32), words, [255, 255, 255]);
+    }
+}
+
+/// A near miss as a line of JSON: where, when, and why not.
+fn near_miss_json(miss: &NearMiss) -> serde_json::Value {
+    let NearMiss { first, last, from, to, looks, doubts } = miss;
+    let round = |value: f64| (value * 1e4).round() / 1e4;
+    let flight = looks.flight.as_ref().map(|flight| {
+        serde_json::json!({
+            "chi2_per_dof": round(flight.chi2_fall / flight.dof()),
+            "better_than_line": round(flight.chi2_line - flight.chi2_fall),
+            "better_than_steady": round(flight.chi2_steady - flight.chi2_fall),
+            "release_s": round(flight.release_s),
+            "terminal_mps": flight.terminal_mps,
+            "nearing": round(flight.nearing),
+            "fallen_m": round(flight.fallen_m()),
+            "speed_mps": round(flight.speed_mps()),
+            "view_m": round(1.0 / flight.heights_per_metre(looks.span_s / 2.0)),
+        })
+    });
+    serde_json::json!({
+        "first_pts_ns": first.0,
+        "last_pts_ns": last.0,
+        "from": from,
+        "to": to,
+        "why_not": doubts.iter().map(|doubt| doubt.word()).collect::<Vec<_>>(),
+        "sightings": looks.hits,
+        "score": round(looks.score),
+        "seen": round(looks.seen),
+        "down": round(looks.down),
+        "across": round(looks.across),
+        "size": round(looks.size),
+        "around": round(looks.around),
+        "cut": round(looks.cut),
+        "steps_down": round(looks.falls),
+        "flight": flight,
+    })
 }
 
 const PREDICTED: Rgb = [150, 150, 150];

@@ -16,6 +16,8 @@ enum Of {
     Events,
     /// Model cards
     Card,
+    /// Marks and grid of a facade camera
+    Calibration,
 }
 
 pub fn run(args: Args) -> Outcome {
@@ -26,6 +28,10 @@ pub fn run(args: Args) -> Outcome {
         }
         Of::Card => {
             println!("{:#}", schemars::schema_for!(Card).as_value());
+            Ok(())
+        }
+        Of::Calibration => {
+            println!("{}", crate::config::calibration::schema_json());
             Ok(())
         }
         Of::Config => {

@@ -1,6 +1,7 @@
 //! `oriel.yml` into a checked `Config`: what was typed is `raw`, what the service is built from is here, units in types.
 //! All errors at once, each with file and line.
 
+pub mod calibration;
 mod places;
 mod raw;
 mod resolve;
@@ -15,6 +16,7 @@ use crate::base::detection::Kind;
 use crate::base::geometry::{Line, Polygon};
 use crate::base::model::Model;
 use crate::base::secret::Secret;
+use crate::facade::WatchSpec;
 use crate::infer::{Provider, RuntimeSpec};
 use crate::media::SourceSpec;
 use crate::motion::MotionSpec;
@@ -59,6 +61,17 @@ pub fn load_str(
 ) -> Result<Config, Vec<Problem>> {
     let tree = places::parse(text, file).map_err(|problem| vec![problem])?;
     resolve::config(&tree, file, folder, want, find_model)
+}
+
+/// A camera or clip that a command line names: an `rtsp://` URL or a path. The error shows no password.
+pub fn source(text: &str) -> Result<SourceSpec, String> {
+    let source = serde_json::to_string(text).expect("a text is plain JSON");
+    let config = format!("version: 1\nnode: n\nmqtt: embedded\ncameras: {{c: {{kind: facade, source: {source}}}}}");
+    let refuse = |_: &[PathBuf], _: &str| Err(String::new());
+    match load_str(&config, "", Path::new(""), Want::Run, &refuse) {
+        Ok(mut config) => Ok(config.cameras.remove(0).source),
+        Err(problems) => Err(problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>().join("; ")),
+    }
 }
 
 /// JSON Schema of the config file.
@@ -202,6 +215,8 @@ pub struct Camera {
     pub lines: Vec<(String, Line)>,
     pub zones: Vec<(String, Polygon)>,
     pub rules: Vec<NamedRule>,
+    /// What a facade camera watches for falls; None at a gate.
+    pub watch: Option<WatchSpec>,
     /// Set where a rule asks for the plates of vehicles.
     pub plates: Option<Plates>,
     pub snapshots: bool,

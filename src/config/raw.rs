@@ -64,7 +64,7 @@ macro_rules! keys {
 }
 
 /// `r#in` is the key `in`.
-const fn bare(ident: &'static str) -> &'static str {
+pub(super) const fn bare(ident: &'static str) -> &'static str {
     match ident.as_bytes() {
         [b'r', b'#', rest @ ..] => match std::str::from_utf8(rest) {
             Ok(rest) => rest,
@@ -74,7 +74,7 @@ const fn bare(ident: &'static str) -> &'static str {
     }
 }
 
-fn within(value: f64, low: f64, high: f64, place: &Place, problems: &Problems) {
+pub(super) fn within(value: f64, low: f64, high: f64, place: &Place, problems: &Problems) {
     if !(low..=high).contains(&value) {
         problems.tell(place, format!("expected a number from {low} to {high}, got {value}"));
     }
@@ -113,6 +113,8 @@ macro_rules! words {
         }
     };
 }
+
+pub(super) use {keys, words};
 
 keys! {
     /// oriel.yml: one box, its broker, its models and its cameras.
@@ -376,10 +378,12 @@ keys! {
 }
 
 keys! {
-    /// What a facade camera watches. Checked; falling-object analytics are not in this version.
+    /// What a facade camera watches for things that fall.
     Facade {
-        /// The part of the picture where falls are looked for.
+        /// The part of the picture where falls are looked for: the wall and the ground before it. Without it all of it.
         detect: Spots;
+        /// Parts of the picture where nothing is looked for, by name: a tree, a flag, a road.
+        shield: NamedMap<Spots>;
     }
 }
 

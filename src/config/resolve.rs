@@ -16,6 +16,7 @@ use crate::base::model::{Model, Purpose};
 use crate::base::secret::Secret;
 use crate::base::throttle::Throttle;
 use crate::base::time::Zone;
+use crate::facade::WatchSpec;
 use crate::infer::RuntimeSpec;
 use crate::media::{Origin, SourceSpec};
 use crate::motion::MotionSpec;
@@ -27,6 +28,8 @@ fn interval(fps: f64) -> Duration {
 }
 
 /// Tracked where the config names no kinds: who and what comes through a gate. Birds and things only on request.
+/// Pictures of a facade camera that may wait while the box is busy: half a second.
+const WATCHED_QUEUE: u32 = 12;
 const USUAL_KINDS: [Kind; 5] = [Kind::Person, Kind::TwoWheeler, Kind::Car, Kind::TruckBus, Kind::Animal];
 
 /// Characters of a token: with 16 hexadecimal ones, a thousand guesses a second take millions of years.
@@ -433,8 +436,10 @@ impl Desk<'_> {
             let polygon = self.needed(&zone.value.polygon, "polygon", &zone.place, "three corners or more")?;
             self.polygon(polygon)
         });
-        if let Some(detect) = raw.facade.as_ref().and_then(|facade| facade.value.detect.as_ref()) {
-            self.polygon(detect);
+        let watch = (kind == Some(CameraKind::Facade)).then(|| self.watch(raw.facade.as_ref()));
+        if let (Some(source), Some(_)) = (&mut source, &watch) {
+            // A fall is a second long: pictures that wait for a moment are better than pictures that are gone.
+            source.queue = WATCHED_QUEUE;
         }
         let scope = Scope {
             lines: &lines,
@@ -462,9 +467,19 @@ impl Desk<'_> {
             lines,
             zones,
             rules,
+            watch,
             plates: None,
             snapshots: raw.snapshots(),
         })
+    }
+
+    fn watch(&self, at: Option<&At<raw::Facade>>) -> WatchSpec {
+        let Some(raw) = at.map(|at| &at.value) else { return WatchSpec::default() };
+        let shields = raw.shield.as_ref().map(|shields| shields.value.0.as_slice()).unwrap_or_default();
+        WatchSpec {
+            detect: raw.detect.as_ref().and_then(|spots| self.polygon(spots)),
+            shields: shields.iter().filter_map(|(id, spots)| Some((id.clone(), self.polygon(spots)?))).collect(),
+        }
     }
 
     fn motion(&self, at: &At<raw::Motion>, kind: Option<CameraKind>, idle: Option<Duration>) -> MotionSpec {
@@ -595,6 +610,7 @@ impl Desk<'_> {
             stall: Duration::from_secs_f64(raw.stall_s()),
             pixels_max: raw.pixels_max(),
             skip_non_reference: false,
+            queue: 1,
             throttle: None,
         })
     }

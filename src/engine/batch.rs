@@ -13,6 +13,7 @@ use super::meters::{BATCH_MAX, Meters, MetersReading, Stage};
 use super::newest::{Batch, LaneTerms, Newest, Taken};
 use super::plates::PlateReader;
 use super::tally::{Drop, Tally, TallyReading};
+use super::watch::{WatchDesk, WatchDeskSpec};
 use crate::base::frame::{CameraId, Frame, Picture};
 use crate::base::model::{Fit, InputSpec, Samples};
 use crate::heads::{Decoder, Found};
@@ -43,6 +44,8 @@ pub struct EngineSpec {
     pub plates: Option<OpenPlates>,
     /// By `CameraId`; None for a camera without a model.
     pub cameras: Vec<Option<CameraSpec>>,
+    /// By `CameraId`, as far as there are facade cameras; None for a camera that is none.
+    pub watches: Vec<Option<WatchDeskSpec>>,
     /// CPU time of the calling thread.
     pub thread_cpu: fn() -> Duration,
 }
@@ -71,6 +74,8 @@ struct Shared {
     newest: Newest,
     /// By `CameraId`; None for a camera without a model.
     cameras: Vec<Option<Desk>>,
+    /// By `CameraId`; may be shorter.
+    watches: Vec<Option<WatchDesk>>,
     tallies: Vec<Arc<Tally>>,
     meters: Arc<Meters>,
 }
@@ -84,7 +89,7 @@ struct Desk {
 
 impl Engine {
     pub fn start(spec: EngineSpec) -> Result<Engine, EngineError> {
-        let EngineSpec { workers, lanes, open, known, plates, cameras, thread_cpu } = spec;
+        let EngineSpec { workers, lanes, open, known, plates, cameras, watches, thread_cpu } = spec;
         let tallies: Vec<_> = cameras.iter().map(|_| Arc::new(Tally::default())).collect();
         let meters = Arc::new(Meters::default());
         let lane_of = cameras.iter().map(|camera| camera.as_ref().map(|camera| camera.lane));
@@ -96,7 +101,12 @@ impl Engine {
             Some(Desk { gate: Mutex::new(Gate::new(gate)), bench })
         });
         let cameras = cameras.collect();
-        let shared = Arc::new(Shared { newest, cameras, tallies, meters: Arc::clone(&meters) });
+        let watches = watches.into_iter().zip(&tallies).enumerate().map(|(index, (watch, tally))| {
+            let id = CameraId(index as u32);
+            Some(WatchDesk::new(id, watch?, Arc::clone(tally), Arc::clone(&meters), thread_cpu))
+        });
+        let watches = watches.collect();
+        let shared = Arc::new(Shared { newest, cameras, watches, tallies, meters: Arc::clone(&meters) });
         let most = lanes.iter().map(|lane| lane.max_batch).max().unwrap_or(0);
         let opened =
             (0..workers).map(|_| Worker::new(Arc::clone(&open), &known, most, Arc::clone(&meters), thread_cpu));
@@ -134,8 +144,14 @@ impl Engine {
         let tally = &self.shared.tallies[camera];
         tally.decoded();
         self.shared.meters.spent(Stage::Decode, frame.decode_cpu);
-        let stopped = match &self.shared.cameras[camera] {
+        let desk = &self.shared.cameras[camera];
+        let watch = self.shared.watches.get(camera).and_then(Option::as_ref);
+        if let Some(watch) = watch {
+            watch.watch(frame, desk.is_none());
+        }
+        let stopped = match desk {
             Some(desk) => desk.gate.lock().expect("a gate does not panic").stops(frame),
+            None if watch.is_some() => return false,
             None => Some(Drop::NoModel),
         };
         if let Some(why) = stopped {
@@ -148,6 +164,9 @@ impl Engine {
     pub fn interrupt(&self, camera: CameraId, session: u32) {
         if let Some(desk) = &self.shared.cameras[camera.0 as usize] {
             desk.bench.interrupt(session);
+        }
+        if let Some(Some(watch)) = self.shared.watches.get(camera.0 as usize) {
+            watch.interrupt(session);
         }
     }
 
@@ -179,6 +198,9 @@ impl Engine {
         }
         for desk in self.shared.cameras.iter().flatten() {
             desk.bench.interrupt(u32::MAX);
+        }
+        for watch in self.shared.watches.iter().flatten() {
+            watch.interrupt(u32::MAX);
         }
         Some((self.shared.tallies.iter().map(|tally| tally.read()).collect(), self.shared.meters.read()))
     }

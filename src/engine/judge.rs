@@ -8,6 +8,7 @@ use super::meters::{Meters, Stage};
 use super::newest::Taken;
 use super::plates::PlateReader;
 use super::tally::{Drop, Tally};
+use super::watch::Watched;
 use crate::base::detection::{Detection, Kind};
 use crate::base::event::Happening;
 use crate::base::frame::{CameraId, Frame};
@@ -54,6 +55,9 @@ pub struct Finished<'a> {
 /// Called on an inference worker's thread while the camera is locked: it hands on and returns.
 pub trait Listener: Send {
     fn judged(&mut self, judged: &Judged<'_>);
+
+    /// A facade camera's picture was watched. Called on the stream's thread.
+    fn watched(&mut self, _watched: &Watched<'_>) {}
 
     fn finished(&mut self, finished: &Finished<'_>);
 }
@@ -291,7 +295,7 @@ fn look_for_plates(lookout: &mut Lookout, reader: &mut PlateReader, frame: &Fram
     }
 }
 
-fn scene<'a>(frame: &Frame, tracks: &'a [Track]) -> Scene<'a> {
+pub(super) fn scene<'a>(frame: &Frame, tracks: &'a [Track]) -> Scene<'a> {
     let picture = frame.pixels.picture();
     Scene {
         width: picture.width as u32,

@@ -21,11 +21,21 @@ pub enum Stage {
     Plates,
     /// Rules, and handing on what they say.
     Rules,
+    /// A facade camera's watch, whole.
+    Facade,
 }
 
 impl Stage {
-    pub const ALL: [Stage; 7] =
-        [Stage::Decode, Stage::Preprocess, Stage::Infer, Stage::Postprocess, Stage::Track, Stage::Plates, Stage::Rules];
+    pub const ALL: [Stage; 8] = [
+        Stage::Decode,
+        Stage::Preprocess,
+        Stage::Infer,
+        Stage::Postprocess,
+        Stage::Track,
+        Stage::Plates,
+        Stage::Rules,
+        Stage::Facade,
+    ];
 
     pub fn word(self) -> &'static str {
         match self {
@@ -36,6 +46,7 @@ impl Stage {
             Stage::Track => "track",
             Stage::Plates => "plates",
             Stage::Rules => "rules",
+            Stage::Facade => "facade",
         }
     }
 }

@@ -9,6 +9,7 @@ mod newest;
 mod overload;
 mod plates;
 mod tally;
+mod watch;
 
 pub use batch::{CameraSpec, Engine, EngineError, EngineSpec, Lane, OpenLane, OpenPlates, Slab, Worker};
 pub use gate::{GateSpec, IdleSpec};
@@ -18,3 +19,4 @@ pub use newest::{Batch, LaneTerms, Newest, Taken};
 pub use overload::Overload;
 pub use plates::{PlateReader, SeenPlate, TextReader};
 pub use tally::{Drop, Tally, TallyReading};
+pub use watch::{WatchDeskSpec, Watched};

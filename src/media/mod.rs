@@ -12,6 +12,7 @@ mod shed;
 pub mod simulate;
 mod source;
 mod supervise;
+mod tap;
 mod writer;
 
 use std::path::PathBuf;
@@ -25,8 +26,9 @@ use crate::base::throttle::Throttle;
 use crate::base::time::{Captured, Pts};
 
 pub use probe::{ClipInfo, probe};
-pub use source::{Pace, Session, run_once};
+pub use source::{Pace, Session, run_once, run_tapped};
 pub use supervise::run;
+pub use tap::{Header, Parcel, Tap};
 pub use writer::Mp4Writer;
 
 /// Loads GStreamer; safe to call again.
@@ -52,6 +54,8 @@ pub struct SourceSpec {
     pub pixels_max: u64,
     /// Pictures that no other refers to are not decoded.
     pub skip_non_reference: bool,
+    /// Decoded pictures of a live source that may wait for their receiver; the oldest goes.
+    pub queue: u32,
     /// Set while key pictures are enough; None decodes all.
     pub throttle: Option<Arc<Throttle>>,
 }

@@ -15,7 +15,7 @@ use super::container::demuxer;
 use super::decoder::{codec_of, named, tail};
 use super::fault::of_message;
 use super::picture::Decoded;
-use super::{Fault, Flow, OnShot, Origin, Shot, SourceSpec, Transport, shed};
+use super::{Fault, Flow, OnShot, Origin, Shot, SourceSpec, Tap, Transport, shed};
 use crate::base::health::Reason;
 use crate::base::stop::Stop;
 use crate::base::time::{Captured, Pts, TimeSource, Timestamp};
@@ -68,7 +68,19 @@ pub fn run_once(
     session: &Session,
     stop: &Stop,
     on_shot: OnShot,
+    on_first: impl FnMut(),
+) -> Result<(), Fault> {
+    run_tapped(spec, session, stop, on_shot, on_first, None)
+}
+
+/// As `run_once`, with an ear on the encoded stream.
+pub fn run_tapped(
+    spec: &SourceSpec,
+    session: &Session,
+    stop: &Stop,
+    on_shot: OnShot,
     mut on_first: impl FnMut(),
+    tap: Option<Arc<Tap>>,
 ) -> Result<(), Fault> {
     let live = matches!(spec.origin, Origin::Rtsp(_));
     let shared = Arc::new(Mutex::new(Shared { last: None, fault: None, finished: false }));
@@ -82,7 +94,7 @@ pub fn run_once(
         let (shared, on_shot) = (Arc::clone(&shared), on_shot);
         move |_, pad| {
             let Some(pipeline) = pipeline.upgrade() else { return };
-            if let Err(fault) = link(&pipeline, pad, &spec, &session, &shared, &on_shot) {
+            if let Err(fault) = link(&pipeline, pad, &spec, &session, &shared, &on_shot, tap.as_ref()) {
                 shared.lock().expect("held for a move only").fault.get_or_insert(fault);
             }
         }
@@ -224,6 +236,7 @@ fn link(
     session: &Session,
     shared: &Arc<Mutex<Shared>>,
     on_shot: &OnShot,
+    tap: Option<&Arc<Tap>>,
 ) -> Result<(), Fault> {
     let wrong = |error: &dyn std::fmt::Display| Fault::new(Reason::StreamError, error.to_string());
     let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
@@ -252,6 +265,9 @@ fn link(
     tracing::debug!(codec, ?variant, "decoder chosen");
     refuse_large(&bin, spec.pixels_max, shared)?;
     shed::install(&bin, codec, spec.skip_non_reference, spec.throttle.clone(), shared)?;
+    if let Some(tap) = tap {
+        tap.install(&bin, codec)?;
+    }
     receive(&bin, spec, session, shared, on_shot)?;
     bin.set_property("name", TAIL);
     pipeline.add(&bin).map_err(|error| wrong(&error))?;
@@ -311,7 +327,7 @@ fn receive(
         .map_err(|_| Fault::new(Reason::StreamError, "a template's sink is no appsink".into()))?;
     let caps = gst::Caps::builder("video/x-raw").field("format", gst::List::new(["I420", "NV12"])).build();
     sink.set_caps(Some(&caps));
-    sink.set_max_buffers(if live { 1 } else { CLIP_QUEUE });
+    sink.set_max_buffers(if live { spec.queue } else { CLIP_QUEUE });
     sink.set_drop(live);
     // A sink would keep its first and its last picture for whoever asks: two buffers of 3 MB at 1080p, for nobody.
     sink.set_property("enable-last-sample", false);

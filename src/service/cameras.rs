@@ -9,7 +9,7 @@ use crate::base::model::{InputSpec, Model, Purpose};
 use crate::config::{Camera, Inference, InputSize, Plates};
 use crate::engine::{
     Batch, CameraSpec, Engine, EngineSpec, GateSpec, IdleSpec, JudgeSpec, Lane, LaneTerms, Listener, OpenLane,
-    OpenPlates, PlateReader, TextReader,
+    OpenPlates, PlateReader, TextReader, WatchDeskSpec,
 };
 use crate::heads::{DecodeSpec, Decoder};
 use crate::infer::{InferError, Provider, SessionSpec, find_library, load_library};
@@ -134,13 +134,20 @@ impl<'a> Loop<'a> {
             let judge = judge_of(camera, model, listener(index));
             lane.map(|lane| CameraSpec { lane, gate: gate_of(camera), judge })
         });
+        let cameras: Vec<_> = cameras.collect();
+        let watches = self.cameras.iter().enumerate().map(|(index, camera)| {
+            let watch = camera.watch.clone().filter(|_| camera.enabled)?;
+            Some(WatchDeskSpec { watch, listener: listener(index) })
+        });
+        let watches = watches.collect();
         let spec = EngineSpec {
             workers: way.workers,
             lanes: lanes.collect(),
             open: Arc::clone(&open),
             known,
             plates: self.open_plates(provider),
-            cameras: cameras.collect(),
+            cameras,
+            watches,
             thread_cpu: system::thread_cpu as fn() -> Duration,
         };
         Ok(Engine::start(spec)?)

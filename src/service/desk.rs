@@ -164,7 +164,12 @@ fn state_of(event: &Event, link: &Link) {
             let health = serde_json::to_string(data).unwrap_or_default();
             link.state(&format!("cameras/{camera}/health"), health);
         }
-        Body::WrongWay(_) | Body::Tailgating(_) | Body::Speeding(_) | Body::PlateRead(_) | Body::NodeHealth(_) => {}
+        Body::WrongWay(_)
+        | Body::Tailgating(_)
+        | Body::Speeding(_)
+        | Body::PlateRead(_)
+        | Body::FallingObject(_)
+        | Body::NodeHealth(_) => {}
     }
 }
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::base::event::{
-    Body, CameraHealth, Common, Counts, CrowdEvent, Event, Fact, FrameRef, GateCrossing, Happening, InZone, Media,
-    ModelRef, Phase, PlateRead, Severity, Speeding, Tailgating, WrongWay, ZoneEvent,
+    Body, CameraHealth, Common, Counts, CrowdEvent, Event, Fact, FallingObject, FrameRef, GateCrossing, Happening,
+    InZone, Media, ModelRef, Phase, PlateRead, Severity, Speeding, Tailgating, WrongWay, ZoneEvent,
 };
 use crate::base::id;
 use crate::base::scene::Scene;
@@ -128,6 +128,7 @@ impl Envelope {
                 class: common.objects.first().map(|object| object.class.clone()).unwrap_or_default(),
                 common,
             }),
+            Fact::FallingObject(fall) => Body::FallingObject(FallingObject { common, fall: (**fall).clone() }),
             Fact::Loitering(inside) => Body::ZoneLoitering(zone(common, inside)),
         };
         // Live, the ledger's writer sets both `recordedtime` and `sequence`; replay has no clock but the clip's.

@@ -2,6 +2,7 @@
 //! scores what a replay left.
 
 mod make;
+mod replay;
 mod score;
 
 use clap::Subcommand;
@@ -20,11 +21,14 @@ enum Verb {
     Make(make::Args),
     /// Scores event files, as `oriel replay --events` writes them, against the truth of a folder of clips
     Score(score::Args),
+    /// Replays every clip of a folder as a facade camera, then scores the events
+    Run(replay::Args),
 }
 
 pub fn run(args: Args) -> Outcome {
     match args.verb {
         Verb::Make(args) => make::run(args),
         Verb::Score(args) => score::run(args),
+        Verb::Run(args) => replay::run(args),
     }
 }

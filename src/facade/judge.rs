@@ -1,0 +1,206 @@
+//! Which paths are falls. A path has to move like a body under gravity and like nothing else, be small, be alone, and come
+//! to speed; each test has a name, and a path that fails only some of them is a near miss with those names.
+
+use super::flight::{Flight, Sighting};
+use super::link::{Hit, sigma_px};
+
+/// Why a path is no fall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doubt {
+    /// Too few sightings, or over too short a time.
+    Brief,
+    /// Clutter of this density makes such paths.
+    Unlikely,
+    /// Missing in too many pictures of its way.
+    Gaps,
+    /// It moved no further than a few of its own sizes, or a small part of the picture.
+    Near,
+    /// More across than down.
+    Sideways,
+    /// A part of something larger that moves.
+    Part,
+    /// No acceleration.
+    Steady,
+    /// Constant speed towards the camera explains it as well.
+    Approaching,
+    /// It does not follow a fall.
+    Crooked,
+    /// Falling like this, the picture or the thing itself would have an impossible size.
+    Scale,
+    /// It has not come to the speed of a fall yet.
+    Slow,
+    /// It jumps, or turns back.
+    Rough,
+}
+
+impl Doubt {
+    pub fn word(self) -> &'static str {
+        match self {
+            Doubt::Brief => "brief",
+            Doubt::Unlikely => "unlikely",
+            Doubt::Gaps => "gaps",
+            Doubt::Near => "near",
+            Doubt::Sideways => "sideways",
+            Doubt::Part => "part",
+            Doubt::Steady => "steady",
+            Doubt::Approaching => "approaching",
+            Doubt::Crooked => "crooked",
+            Doubt::Scale => "scale",
+            Doubt::Slow => "slow",
+            Doubt::Rough => "rough",
+        }
+    }
+}
+
+/// What a path looks like, in numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Looks {
+    pub flight: Option<Flight>,
+    pub hits: usize,
+    pub span_s: f64,
+    /// Log-likelihood ratio against clutter.
+    pub score: f64,
+    /// Share of the pictures of its way in which it was seen.
+    pub seen: f64,
+    /// Picture heights, down and across.
+    pub down: f64,
+    pub across: f64,
+    /// Median size, picture heights.
+    pub size: f64,
+    /// Median energy around it in parts of its own.
+    pub around: f64,
+    /// Share of sightings that were cut off at what a body may reach.
+    pub cut: f64,
+    /// Share of steps that went down.
+    pub falls: f64,
+}
+
+/// What is asked of a path.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Terms {
+    pub hits: usize,
+    pub span_s: f64,
+    pub score: f64,
+    /// What the fall has to explain better than a straight line, and than constant speed, in squared sigmas.
+    pub over_line: f64,
+    pub over_steady: f64,
+    pub speed_mps: f64,
+    pub fallen_m: f64,
+}
+
+impl Terms {
+    /// For a first warning, which may be taken back.
+    pub const PRE: Terms =
+        Terms { hits: 8, span_s: 0.28, score: 14.0, over_line: 40.0, over_steady: 9.0, speed_mps: 3.5, fallen_m: 0.8 };
+    /// For the alarm.
+    pub const CONFIRMED: Terms = Terms {
+        hits: 12,
+        span_s: 0.42,
+        score: 22.0,
+        over_line: 60.0,
+        over_steady: 16.0,
+        speed_mps: 5.0,
+        fallen_m: 1.8,
+    };
+}
+
+/// Sizes that a thing may have if the picture's scale comes from gravity, m. (Seen from below a wall is shortened, so that
+/// sizes come out up to three times too large.)
+const SIZE_M: (f64, f64) = (0.005, 3.0);
+/// Height of the wall that a picture shows, m.
+const VIEW_M: (f64, f64) = (2.0, 250.0);
+const SEEN_MIN: f64 = 0.5;
+const SIZES_MIN: f64 = 3.0;
+const DOWN_MIN: f64 = 0.04;
+const AROUND_MAX: f64 = 1.0;
+const CUT_MAX: f64 = 0.3;
+const CROOKED_MAX: f64 = 4.0;
+const FALLS_MIN: f64 = 0.85;
+/// Release before the first sighting, s.
+const BEFORE_MAX: f64 = 3.0;
+
+/// True if a look at the ends of a way down is enough.
+pub fn plainly_not(hits: &[Hit], height: usize, terms: &Terms) -> bool {
+    let (first, last) = (&hits[0], &hits[hits.len() - 1]);
+    let down = f64::from(last.candidate.y - first.candidate.y) / height as f64;
+    let across = f64::from((last.candidate.x - first.candidate.x).abs()) / height as f64;
+    hits.len() < terms.hits
+        || span_s(hits) < terms.span_s
+        || last.score - first.score < terms.score
+        || down < DOWN_MIN
+        || across > 1.2 * down
+}
+
+fn span_s(hits: &[Hit]) -> f64 {
+    hits[hits.len() - 1].pts.since(hits[0].pts).as_secs_f64()
+}
+
+/// Measures a way down, which has a hit, in pictures of `width` x `height` pixels.
+pub fn look(hits: &[Hit], width: usize, height: usize) -> Looks {
+    let sightings = sightings(hits, width, height);
+    let median = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied().unwrap_or(0.0)
+    };
+    let (first, last) = (&hits[0], &hits[hits.len() - 1]);
+    let each = |f: fn(&super::candidates::Candidate) -> f64| hits.iter().map(|hit| f(&hit.candidate)).collect();
+    let steps = hits.windows(2).map(|pair| f64::from(pair[1].candidate.y - pair[0].candidate.y));
+    let down_steps = steps.clone().filter(|dy| *dy > 0.0).count();
+    Looks {
+        flight: Flight::fit(&sightings),
+        hits: hits.len(),
+        span_s: span_s(hits),
+        score: last.score - first.score,
+        seen: hits.len() as f64 / f64::from(last.picture - first.picture + 1),
+        down: f64::from(last.candidate.y - first.candidate.y) / height as f64,
+        across: f64::from((last.candidate.x - first.candidate.x).abs()) / height as f64,
+        size: median(each(|c| f64::from(c.size()))) / height as f64,
+        around: median(each(|c| f64::from(c.around))),
+        cut: hits.iter().filter(|hit| hit.candidate.cut).count() as f64 / hits.len() as f64,
+        falls: down_steps as f64 / steps.count().max(1) as f64,
+    }
+}
+
+/// The path's places for a fit: seconds since its first sighting, picture heights from the middle.
+pub fn sightings(hits: &[Hit], width: usize, height: usize) -> Vec<Sighting> {
+    let first = hits[0].pts;
+    let (middle, scale) = ((width as f64 / 2.0, height as f64 / 2.0), height as f64);
+    let one = |hit: &Hit| Sighting {
+        seconds: hit.pts.since(first).as_secs_f64(),
+        x: (f64::from(hit.candidate.x) - middle.0) / scale,
+        y: (f64::from(hit.candidate.y) - middle.1) / scale,
+        sigma: sigma_px(&hit.candidate) / scale,
+    };
+    hits.iter().map(one).collect()
+}
+
+/// What speaks against a fall; nothing for a fall.
+pub fn doubts(looks: &Looks, terms: &Terms) -> Vec<Doubt> {
+    let mut doubts = Vec::new();
+    let mut ask = |doubt: Doubt, holds: bool| {
+        if !holds {
+            doubts.push(doubt);
+        }
+    };
+    ask(Doubt::Brief, looks.hits >= terms.hits && looks.span_s >= terms.span_s);
+    ask(Doubt::Unlikely, looks.score >= terms.score);
+    ask(Doubt::Gaps, looks.seen >= SEEN_MIN);
+    ask(Doubt::Near, looks.down >= DOWN_MIN && looks.down >= SIZES_MIN * looks.size);
+    ask(Doubt::Sideways, looks.across <= 1.2 * looks.down);
+    ask(Doubt::Part, looks.around <= AROUND_MAX && looks.cut <= CUT_MAX);
+    ask(Doubt::Rough, looks.falls >= FALLS_MIN);
+    let Some(flight) = &looks.flight else {
+        doubts.push(Doubt::Crooked);
+        return doubts;
+    };
+    ask(Doubt::Steady, flight.chi2_line - flight.chi2_fall >= terms.over_line);
+    ask(Doubt::Approaching, flight.chi2_steady - flight.chi2_fall >= terms.over_steady);
+    ask(Doubt::Crooked, flight.chi2_fall / flight.dof() <= CROOKED_MAX);
+    let middle = looks.span_s / 2.0;
+    let view = 1.0 / flight.heights_per_metre(middle);
+    let size = looks.size * view;
+    let released = -flight.release_s <= BEFORE_MAX;
+    ask(Doubt::Scale, (VIEW_M.0..VIEW_M.1).contains(&view) && (SIZE_M.0..SIZE_M.1).contains(&size) && released);
+    ask(Doubt::Slow, flight.speed_mps() >= terms.speed_mps && flight.fallen_m() >= terms.fallen_m);
+    doubts
+}

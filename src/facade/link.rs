@@ -1,0 +1,515 @@
+//! Paths through the candidates of successive pictures: track before detect. Every pair of candidates that could be a body on
+//! its way down begins a path; a path follows each place it can explain (Kalman filter, position, speed and acceleration
+//! of each axis, in time, never in pictures), and several paths may claim one candidate. A path's score is its
+//! log-likelihood ratio against clutter of the density that the place usually has (Reid 1979; Blackman and Popoli 1999), so
+//! that a leaf in a tree proves nothing and a dot on a bare wall proves much. The best are kept.
+
+use super::candidates::{Candidate, PEAKS_MAX};
+use crate::base::time::Pts;
+
+/// Paths that are followed at once.
+const PATHS_MAX: usize = 256;
+/// Sightings of one path: nine seconds at 28 pictures a second.
+pub const HITS_MAX: usize = 256;
+/// Two candidates so far apart in time may begin a path, s.
+const PAIR_S: f64 = 0.14;
+/// A path that was not seen for so long has ended, s: a balcony at 10 m/s.
+const COAST_S: f64 = 0.3;
+/// The chance to see a body where it is.
+const SEEN: f64 = 0.7;
+/// Squared distance in sigmas up to which a candidate may be the body: 99 % for two axes.
+const GATE: f64 = 9.2;
+/// A path of this score is clutter.
+const SCORE_MIN: f64 = -4.0;
+/// Sightings of a path that had come far.
+const FAR: usize = 8;
+/// What has not moved down for so long is at rest, s.
+const REST_S: f64 = 0.1;
+/// Paths that end in one candidate.
+const RIVALS_MAX: usize = 3;
+
+/// Picture heights per second: where speeds of bodies lie when nothing is known, and how they change.
+const SPEED_DOWN: (f64, f64) = (0.25, 0.6);
+const SPEED_ACROSS: f64 = 0.3;
+const ACCELERATION_DOWN: (f64, f64) = (0.5, 1.0);
+const ACCELERATION_ACROSS: f64 = 0.3;
+/// Spectral density of the jerk: the view from below bends paths, wind pushes.
+const JERK: f64 = 2.0;
+
+/// A candidate as a path's sighting.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hit {
+    pub pts: Pts,
+    pub candidate: Candidate,
+    /// Number among the candidates of its picture, so that two paths know that they share it.
+    pub number: u32,
+    /// Counts the linked pictures of the session.
+    pub picture: u32,
+    /// The path's score with this hit.
+    pub score: f64,
+}
+
+/// One hypothesis.
+#[derive(Debug, Clone)]
+pub struct Path {
+    pub id: u64,
+    pub hits: Vec<Hit>,
+    /// Log-likelihood ratio against clutter.
+    pub score: f64,
+    /// It has a hit in the newest picture.
+    pub fresh: bool,
+    /// What the judge has made of it.
+    pub told: Told,
+    state: [Axis; 2],
+}
+
+/// How far the judge has come with a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Told {
+    #[default]
+    Nothing,
+    /// It belongs to this fall.
+    Fall(u64),
+}
+
+impl Path {
+    pub fn first(&self) -> &Hit {
+        &self.hits[0]
+    }
+
+    pub fn last(&self) -> &Hit {
+        &self.hits[self.hits.len() - 1]
+    }
+
+    /// Index of the hit with which its last way down begins: what was held in a hand or lay on a sill is no fall yet.
+    pub fn onset(&self) -> usize {
+        let hits = &self.hits;
+        let mut highest = hits.len() - 1;
+        for i in (0..hits.len()).rev() {
+            let (hit, top) = (&hits[i], &hits[highest]);
+            let slack = 1.0 + 0.1 * hit.candidate.size();
+            if hit.candidate.y < top.candidate.y - 0.3 {
+                highest = i;
+            } else if hit.candidate.y > top.candidate.y + slack
+                || top.pts.since(hit.pts).as_secs_f64() > REST_S
+                || top.picture - hit.picture > 3
+            {
+                break;
+            }
+        }
+        highest
+    }
+}
+
+/// Position, speed and acceleration of one axis in picture heights and seconds, with their covariance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Axis {
+    x: [f64; 3],
+    p: [[f64; 3]; 3],
+}
+
+impl Axis {
+    fn new(at: f64, sigma: f64, speed: (f64, f64), acceleration: (f64, f64)) -> Axis {
+        let mut p = [[0.0; 3]; 3];
+        (p[0][0], p[1][1], p[2][2]) = (sigma * sigma, speed.1 * speed.1, acceleration.1 * acceleration.1);
+        Axis { x: [at, speed.0, acceleration.0], p }
+    }
+
+    fn predicted(&self, dt: f64) -> Axis {
+        let half = dt * dt / 2.0;
+        let [at, speed, acceleration] = self.x;
+        let x = [at + speed * dt + acceleration * half, speed + acceleration * dt, acceleration];
+        let f = [[1.0, dt, half], [0.0, 1.0, dt], [0.0, 0.0, 1.0]];
+        let mut p = [[0.0; 3]; 3];
+        for i in 0..3 {
+            for j in 0..3 {
+                for k in 0..3 {
+                    for l in 0..3 {
+                        p[i][j] += f[i][k] * self.p[k][l] * f[j][l];
+                    }
+                }
+            }
+        }
+        // White jerk, integrated once for the acceleration, twice for the speed, thrice for the place.
+        let q = JERK * JERK;
+        let powers = [[20.0, 8.0, 6.0], [8.0, 3.0, 2.0], [6.0, 2.0, 1.0]];
+        for i in 0..3 {
+            for j in 0..3 {
+                p[i][j] += q * dt.powi(5 - (i + j) as i32) / powers[i][j];
+            }
+        }
+        Axis { x, p }
+    }
+
+    fn corrected(&self, at: f64, sigma: f64) -> Axis {
+        let s = self.p[0][0] + sigma * sigma;
+        let k = [self.p[0][0] / s, self.p[1][0] / s, self.p[2][0] / s];
+        let miss = at - self.x[0];
+        let mut next = *self;
+        for i in 0..3 {
+            next.x[i] += k[i] * miss;
+            for j in 0..3 {
+                next.p[i][j] -= k[i] * self.p[0][j];
+            }
+        }
+        next
+    }
+}
+
+/// How sure a candidate's place is, pixels: a blob's centre wanders with its size.
+pub fn sigma_px(candidate: &Candidate) -> f64 {
+    0.7 + 0.1 * f64::from(candidate.size())
+}
+
+/// The paths of one camera.
+pub struct Linker {
+    /// Pixels of a picture's height.
+    height: f64,
+    paths: Vec<Path>,
+    /// Paths that were lost since somebody asked; only those that had come far.
+    ended: Vec<Path>,
+    /// Dropped paths, whose buffers are used again.
+    spare: Vec<Path>,
+    /// Candidates of the last pictures.
+    loose: std::collections::VecDeque<(Pts, Vec<Candidate>)>,
+    clutter: Clutter,
+    next_id: u64,
+    /// Linked pictures.
+    pictures: u32,
+    forks: Vec<(f64, usize, usize)>,
+}
+
+/// Candidates of a picture for each tile, as a running mean.
+struct Clutter {
+    columns: usize,
+    rows: usize,
+    tiles: Vec<f32>,
+}
+
+const TILE: usize = 64;
+/// Pictures over which the density is averaged.
+const CLUTTER_PICTURES: f32 = 100.0;
+/// Least density: one candidate in the whole picture now and then, per tile.
+const CLUTTER_MIN: f32 = 0.002;
+
+impl Clutter {
+    fn new(width: usize, height: usize) -> Clutter {
+        let (columns, rows) = (width.div_ceil(TILE), height.div_ceil(TILE));
+        Clutter { columns, rows, tiles: vec![0.02; columns * rows] }
+    }
+
+    fn tile(&self, x: f32, y: f32) -> usize {
+        let (column, row) = (x.max(0.0) as usize / TILE, y.max(0.0) as usize / TILE);
+        row.min(self.rows - 1) * self.columns + column.min(self.columns - 1)
+    }
+
+    /// Candidates per square pixel there: what is usual, or what this picture has on the whole if that is more.
+    fn density(&self, x: f32, y: f32, here: f32) -> f64 {
+        f64::from(self.tiles[self.tile(x, y)].max(CLUTTER_MIN).max(here)) / (TILE * TILE) as f64
+    }
+
+    fn learn(&mut self, candidates: &[Candidate]) {
+        let keep = 1.0 - 1.0 / CLUTTER_PICTURES;
+        for tile in &mut self.tiles {
+            *tile *= keep;
+        }
+        for candidate in candidates {
+            let tile = self.tile(candidate.x, candidate.y);
+            self.tiles[tile] += 1.0 - keep;
+        }
+    }
+}
+
+impl Linker {
+    pub fn new(width: usize, height: usize) -> Linker {
+        Linker {
+            height: height as f64,
+            paths: Vec::with_capacity(2 * PATHS_MAX),
+            ended: Vec::new(),
+            spare: Vec::new(),
+            loose: std::collections::VecDeque::with_capacity(16),
+            clutter: Clutter::new(width, height),
+            next_id: 1,
+            pictures: 0,
+            forks: Vec::with_capacity(1024),
+        }
+    }
+
+    /// The paths after the newest picture. `fresh` ones have grown by it.
+    pub fn paths(&mut self) -> &mut [Path] {
+        &mut self.paths
+    }
+
+    /// Paths that were lost in the newest picture.
+    pub fn ended(&mut self) -> &mut Vec<Path> {
+        &mut self.ended
+    }
+
+    /// How often candidates come up at a place, per picture and tile of 64 x 64 pixels.
+    pub fn clutter_at(&self, x: f32, y: f32) -> f32 {
+        self.clutter.tiles[self.clutter.tile(x, y)]
+    }
+
+    /// Forgets all paths, as after a cut in time.
+    pub fn clear(&mut self) {
+        self.ended.extend(self.paths.drain(..).filter(|path| path.hits.len() >= FAR));
+        self.loose.clear();
+    }
+
+    /// Takes a picture's candidates, strongest first, in.
+    pub fn link(&mut self, pts: Pts, candidates: &[Candidate]) {
+        self.pictures += 1;
+        let tiles = self.clutter.tiles.len() as f32;
+        let here = candidates.len() as f32 / tiles;
+        self.extend(pts, candidates, here);
+        self.begin(pts, candidates, here);
+        self.prune(pts);
+        self.clutter.learn(candidates);
+        let mut oldest = match self.loose.front() {
+            Some((front, _)) if pts.since(*front).as_secs_f64() > PAIR_S || self.loose.len() == 15 => {
+                self.loose.pop_front().map(|(_, list)| list).unwrap_or_default()
+            }
+            _ => Vec::with_capacity(PEAKS_MAX),
+        };
+        oldest.clear();
+        oldest.extend_from_slice(candidates);
+        self.loose.push_back((pts, oldest));
+    }
+
+    fn extend(&mut self, pts: Pts, candidates: &[Candidate], here: f32) {
+        let known = self.paths.len();
+        for path in &mut self.paths {
+            path.fresh = false;
+        }
+        self.forks.clear();
+        for index in 0..known {
+            let path = &self.paths[index];
+            let dt = pts.since(path.last().pts).as_secs_f64();
+            let predicted = path.state.map(|axis| axis.predicted(dt));
+            for (number, candidate) in candidates.iter().enumerate() {
+                if let Some(gain) = self.gain(path, &predicted, candidate, here) {
+                    self.forks.push((path.score + gain, index, number));
+                }
+            }
+        }
+        // The best continuation of a path is the path itself; further ones are copies of it as it was.
+        self.forks.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
+        let mut claims = [0usize; PEAKS_MAX];
+        let forks = std::mem::take(&mut self.forks);
+        let mut grown: Vec<Option<f64>> = Vec::new();
+        grown.resize(known, None);
+        for &(score, index, number) in &forks {
+            let rivals = &mut claims[number.min(PEAKS_MAX - 1)];
+            if *rivals >= RIVALS_MAX || self.paths.len() >= 2 * PATHS_MAX {
+                continue;
+            }
+            let target = match grown[index] {
+                None => {
+                    grown[index] = Some(score);
+                    index
+                }
+                // A second continuation has to be nearly as good.
+                Some(best) if best - score < 3.0 => self.copy_without_last(index),
+                Some(_) => continue,
+            };
+            *rivals += 1;
+            let candidate = candidates[number];
+            let height = self.height;
+            let path = &mut self.paths[target];
+            if path.hits.len() == HITS_MAX {
+                path.hits.remove(0);
+            }
+            let dt = pts.since(path.last().pts).as_secs_f64();
+            let sigma = sigma_px(&candidate) / height;
+            let [x, y] = path.state.map(|axis| axis.predicted(dt));
+            path.state = [
+                x.corrected(f64::from(candidate.x) / height, sigma),
+                y.corrected(f64::from(candidate.y) / height, sigma),
+            ];
+            path.hits.push(Hit { pts, candidate, number: number as u32, picture: self.pictures, score });
+            path.score = score;
+            path.fresh = true;
+        }
+        self.forks = forks;
+        for path in self.paths.iter_mut().filter(|path| !path.fresh) {
+            path.score += (1.0 - SEEN).ln();
+        }
+    }
+
+    /// A copy of a path as it was before its hit in this picture.
+    fn copy_without_last(&mut self, index: usize) -> usize {
+        let mut copy = self.spare.pop().unwrap_or_else(|| Path {
+            id: 0,
+            hits: Vec::with_capacity(HITS_MAX),
+            score: 0.0,
+            fresh: false,
+            told: Told::Nothing,
+            state: self.paths[index].state,
+        });
+        let path = &self.paths[index];
+        copy.hits.clear();
+        copy.hits.extend_from_slice(&path.hits[..path.hits.len() - 1]);
+        copy.id = self.next_id;
+        self.next_id += 1;
+        copy.told = path.told;
+        copy.state = self.restate(&copy.hits);
+        self.paths.push(copy);
+        self.paths.len() - 1
+    }
+
+    /// The filter's state after these hits.
+    fn restate(&self, hits: &[Hit]) -> [Axis; 2] {
+        let mut state = self.begun(&hits[0].candidate);
+        for pair in hits.windows(2) {
+            let dt = pair[1].pts.since(pair[0].pts).as_secs_f64();
+            let candidate = &pair[1].candidate;
+            let sigma = sigma_px(candidate) / self.height;
+            let at = [f64::from(candidate.x) / self.height, f64::from(candidate.y) / self.height];
+            state = [0, 1].map(|i| state[i].predicted(dt).corrected(at[i], sigma));
+        }
+        state
+    }
+
+    fn begun(&self, candidate: &Candidate) -> [Axis; 2] {
+        let sigma = sigma_px(candidate) / self.height;
+        [
+            Axis::new(f64::from(candidate.x) / self.height, sigma, (0.0, SPEED_ACROSS), (0.0, ACCELERATION_ACROSS)),
+            Axis::new(f64::from(candidate.y) / self.height, sigma, SPEED_DOWN, ACCELERATION_DOWN),
+        ]
+    }
+
+    /// What a candidate adds to a path's score; None if it cannot be the same body.
+    fn gain(&self, path: &Path, predicted: &[Axis; 2], candidate: &Candidate, here: f32) -> Option<f64> {
+        let sigma = sigma_px(candidate) / self.height;
+        let at = [f64::from(candidate.x) / self.height, f64::from(candidate.y) / self.height];
+        let (mut distance, mut spread) = (0.0, 1.0);
+        for i in 0..2 {
+            let s = predicted[i].p[0][0] + sigma * sigma;
+            distance += (at[i] - predicted[i].x[0]).powi(2) / s;
+            spread *= s;
+            if distance > GATE {
+                return None;
+            }
+        }
+        let last = &path.last().candidate;
+        let alike = likeness(last, candidate)?;
+        let density = self.clutter.density(candidate.x, candidate.y, here) * self.height * self.height;
+        let likelihood = SEEN * (-distance / 2.0).exp() / (std::f64::consts::TAU * spread.sqrt());
+        Some((likelihood / density).ln() + alike)
+    }
+
+    /// Paths that begin with a candidate of the last pictures and one of this.
+    fn begin(&mut self, pts: Pts, candidates: &[Candidate], here: f32) {
+        for (number, candidate) in candidates.iter().enumerate() {
+            // What belongs to a good path already needs no second one.
+            let owned = self.paths.iter().any(|path| {
+                path.fresh && path.last().number == number as u32 && path.hits.len() >= 6 && path.score > 6.0
+            });
+            if owned {
+                continue;
+            }
+            for i in 0..self.loose.len() {
+                let (before, list) = &self.loose[i];
+                let dt = pts.since(*before).as_secs_f64();
+                if dt > PAIR_S || dt <= 0.0 {
+                    continue;
+                }
+                for j in 0..list.len() {
+                    let first = self.loose[i].1[j];
+                    let (dx, dy) = (f64::from(candidate.x - first.x), f64::from(candidate.y - first.y));
+                    let fastest = 2.5 * self.height * dt;
+                    if dy < 1.0 || dy > fastest || dx.abs() > 0.3 * fastest + 2.0 || dx.abs() > 1.5 * dy + 3.0 {
+                        continue;
+                    }
+                    if self.paths.len() >= 2 * PATHS_MAX {
+                        return;
+                    }
+                    let (before, back) = (self.loose[i].0, (self.loose.len() - i) as u32);
+                    let picture = self.pictures - back;
+                    let first = Hit { pts: before, candidate: first, number: j as u32, picture, score: 0.0 };
+                    self.pair(first, pts, candidate, number, here);
+                }
+            }
+        }
+    }
+
+    fn pair(&mut self, first: Hit, pts: Pts, candidate: &Candidate, number: usize, here: f32) {
+        let state = self.begun(&first.candidate);
+        let dt = pts.since(first.pts).as_secs_f64();
+        let mut path = self.spare.pop().unwrap_or_else(|| Path {
+            id: 0,
+            hits: Vec::with_capacity(HITS_MAX),
+            score: 0.0,
+            fresh: true,
+            told: Told::Nothing,
+            state,
+        });
+        path.hits.clear();
+        path.hits.push(first);
+        path.state = state;
+        path.score = 0.0;
+        path.told = Told::Nothing;
+        let predicted = state.map(|axis| axis.predicted(dt));
+        let Some(gain) = self.gain(&path, &predicted, candidate, here) else {
+            self.spare.push(path);
+            return;
+        };
+        let skipped = self.pictures - first.picture - 1;
+        path.score = gain + f64::from(skipped) * (1.0 - SEEN).ln();
+        let (picture, score) = (self.pictures, path.score);
+        path.hits.push(Hit { pts, candidate: *candidate, number: number as u32, picture, score });
+        path.state = self.restate(&path.hits);
+        path.fresh = true;
+        path.id = self.next_id;
+        self.next_id += 1;
+        self.paths.push(path);
+    }
+
+    /// Drops what has ended, what repeats a better one, and the worst beyond `PATHS_MAX`.
+    fn prune(&mut self, pts: Pts) {
+        self.paths.sort_by(|a, b| {
+            let told = |path: &Path| path.told != Told::Nothing;
+            told(b).cmp(&told(a)).then(b.score.total_cmp(&a.score)).then(a.id.cmp(&b.id))
+        });
+        let mut kept = 0;
+        for i in 0..self.paths.len() {
+            let path = &self.paths[i];
+            let lost = pts.since(path.last().pts).as_secs_f64() > COAST_S;
+            if lost && path.hits.len() >= FAR && self.ended.len() < PATHS_MAX {
+                self.ended.push(path.clone());
+                continue;
+            }
+            let gone = lost
+                || path.score < SCORE_MIN
+                || path.hits.len() == 2 && self.pictures - path.first().picture > 4
+                || kept == PATHS_MAX;
+            let repeats = || {
+                let tail = |path: &Path| {
+                    let n = path.hits.len();
+                    let at = |i: usize| (path.hits[i].pts, path.hits[i].number);
+                    (at(n - 1), at(n - 2))
+                };
+                self.paths[..kept].iter().any(|better| tail(better) == tail(path))
+            };
+            if gone || repeats() {
+                continue;
+            }
+            self.paths.swap(kept, i);
+            kept += 1;
+        }
+        self.spare.extend(self.paths.drain(kept..));
+        self.spare.truncate(2 * PATHS_MAX);
+    }
+}
+
+/// Log-likelihood that two candidates of successive pictures are one body, by looks; None if they cannot be.
+fn likeness(a: &Candidate, b: &Candidate) -> Option<f64> {
+    let sizes = f64::from(((b.size() + 2.0) / (a.size() + 2.0)).ln());
+    if sizes.abs() > 1.5 {
+        return None;
+    }
+    // Bodies turn and shine, and pass before bright and dark walls.
+    let turned = a.contrast * b.contrast < 0.0 && a.contrast.abs().min(b.contrast.abs()) > 12.0;
+    let strengths = f64::from((b.strength / a.strength).ln()) / 1.2;
+    Some(-0.5 * (sizes / 0.5).powi(2) - 0.25 * strengths * strengths - if turned { 1.0 } else { 0.0 })
+}

@@ -1,0 +1,128 @@
+//! A fall's path as an event tells it: one point a picture, also before the sightings that proved it.
+
+use std::collections::VecDeque;
+
+use super::candidates::Candidate;
+use super::flight::Flight;
+use super::judge::Looks;
+use super::link::Hit;
+use crate::base::fall::{Fall, Origin, Ruler, Stage, TrajectoryPoint};
+use crate::base::geometry::{Point, Rect};
+use crate::base::time::Pts;
+
+/// Pictures without a sighting after which looking further back finds chance.
+const BACK_MISSES: u32 = 6;
+/// How far from its expected place an early sighting may be: pixels, and parts of its size.
+const BACK_PX: f32 = 4.0;
+const BACK_SIZES: f32 = 0.6;
+
+pub fn rect_of(candidate: &Candidate, (width, height): (usize, usize)) -> Rect {
+    let (w, h) = (width as f32, height as f32);
+    Rect {
+        left: candidate.left / w,
+        top: candidate.top / h,
+        right: (candidate.left + candidate.width) / w,
+        bottom: (candidate.top + candidate.height) / h,
+    }
+}
+
+/// 0..1: how far the path lies beyond what is asked of an alarm.
+pub fn confidence(looks: &Looks) -> f32 {
+    let Some(flight) = &looks.flight else { return 0.0 };
+    let margin = |value: f64, scale: f64| 1.0 - (-value.max(0.0) / scale).exp();
+    let proof = margin(flight.chi2_line - flight.chi2_fall, 60.0) * margin(looks.score, 20.0);
+    (proof * (1.0 - flight.chi2_fall / flight.dof() / 12.0).clamp(0.2, 1.0)) as f32
+}
+
+/// What the event says of a path at `stage`. `memory`: the candidates of the last pictures, oldest first.
+pub fn report(
+    stage: Stage,
+    hits: &[Hit],
+    looks: &Looks,
+    size: (usize, usize),
+    memory: &VecDeque<(Pts, Vec<Candidate>)>,
+) -> Fall {
+    let (width, height) = size;
+    let mut points: Vec<(Pts, Candidate)> = Vec::with_capacity(hits.len() + 32);
+    if let Some(flight) = &looks.flight {
+        earlier_sightings(hits, flight, size, memory, &mut points);
+        points.reverse();
+    }
+    points.extend(hits.iter().map(|hit| (hit.pts, hit.candidate)));
+    let first = points[0].0;
+    let one = |(pts, candidate): &(Pts, Candidate)| TrajectoryPoint {
+        t_ms: pts.since(first).as_millis() as u64,
+        pts_ns: Some(pts.0),
+        x: candidate.x / width as f32,
+        y: candidate.y / height as f32,
+        bounding_box: Some(rect_of(candidate, size)),
+    };
+    let retracted = stage == Stage::Retracted;
+    let trajectory: Vec<_> = if retracted { Vec::new() } else { points.iter().map(one).collect() };
+    let seconds_of = |pts: Pts| pts.0 as f64 / 1e9 - hits[0].pts.0 as f64 / 1e9;
+    let flight = looks.flight.as_ref();
+    let to_fraction = |(x, y): (f64, f64)| {
+        let (x, y) = (x * height as f64 / width as f64 + 0.5, y + 0.5);
+        Point::new(x as f32, y as f32)
+    };
+    let first_seen = Point::new(points[0].1.x / width as f32, points[0].1.y / height as f32);
+    let origin = flight.map(|flight| Origin {
+        building: None,
+        floor_low: None,
+        floor_best: None,
+        floor_high: None,
+        floors: Vec::new(),
+        column: None,
+        height_m: None,
+        height_sigma_m: None,
+        first_seen,
+        release: flight.at(flight.release_s).map(to_fraction),
+        extrapolated: seconds_of(first) - flight.release_s > 0.12,
+    });
+    Fall {
+        stage,
+        ruler: Ruler::Gravity,
+        origin: origin.filter(|_| !retracted),
+        landing: None,
+        seconds_to_impact: None,
+        duration_s: seconds_of(points[points.len() - 1].0) as f32 - seconds_of(first) as f32,
+        vertical_speed_mps: flight.map(|flight| flight.speed_mps() as f32),
+        fallen_m: flight.map(|flight| flight.fallen_m() as f32),
+        terminal_speed_mps: flight.map(|f| f.terminal_mps as f32).filter(|v| *v < 100.0),
+        fit_residual_px: flight.map_or(0.0, |flight| (flight.rms * height as f64) as f32),
+        size_px: (looks.size * height as f64) as f32,
+        trajectory,
+    }
+}
+
+/// Follows the fit back in time from the first sighting and takes what lies on its way, latest first: the slow beginning of
+/// a fall moves too little to have been linked.
+fn earlier_sightings(
+    hits: &[Hit],
+    flight: &Flight,
+    (width, height): (usize, usize),
+    memory: &VecDeque<(Pts, Vec<Candidate>)>,
+    into: &mut Vec<(Pts, Candidate)>,
+) {
+    let first = &hits[0];
+    let mut known = first.candidate;
+    let mut misses = 0;
+    for (pts, list) in memory.iter().rev().filter(|(pts, _)| *pts < first.pts) {
+        let seconds = -first.pts.since(*pts).as_secs_f64();
+        let Some((x, y)) = flight.at(seconds.max(flight.release_s)) else { break };
+        if misses > BACK_MISSES || seconds < flight.release_s - 0.5 {
+            break;
+        }
+        let at = (x * height as f64 + width as f64 / 2.0, (y + 0.5) * height as f64);
+        let near = |candidate: &Candidate| (candidate.x - at.0 as f32).hypot(candidate.y - at.1 as f32);
+        let best = list.iter().filter(|c| c.y <= known.y + 1.0).min_by(|a, b| near(a).total_cmp(&near(b)));
+        match best.filter(|best| near(best) <= BACK_PX + BACK_SIZES * known.size().max(best.size())) {
+            Some(best) => {
+                into.push((*pts, *best));
+                known = *best;
+                misses = 0;
+            }
+            None => misses += 1,
+        }
+    }
+}

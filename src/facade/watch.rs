@@ -1,0 +1,420 @@
+//! One facade camera's eye: every decoded picture in, warnings, alarms and near misses out. Runs on the stream's own thread.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::candidates::{Candidate, Finder, PEAKS_MAX, Stir};
+use super::field::{Field, luma_of};
+use super::judge::{self, Doubt, Looks, Terms};
+use super::kernel::{CELL, Kernel};
+use super::link::{Hit, Linker, Path, Told};
+use super::report;
+use crate::base::event::{Fact, Happening, Object, Phase, Severity};
+use crate::base::fall::Stage;
+use crate::base::frame::{Frame, Picture, Pixels};
+use crate::base::geometry::{Point, Polygon};
+use crate::base::time::Pts;
+
+/// What a facade camera watches.
+#[derive(Debug, Clone, Default)]
+pub struct WatchSpec {
+    /// Where falls are looked for; None is the whole picture.
+    pub detect: Option<Polygon>,
+    /// Where they are not, by name: a tree, a flag, a road.
+    pub shields: Vec<(String, Polygon)>,
+}
+
+/// Age of the picture that a new one is compared with: a body moves by more than its size in it.
+const EARLIER_S: f64 = 0.095;
+/// Pictures that are kept for that.
+const EARLIER_MAX: usize = 8;
+/// How long candidates are kept to look for a body's first ones.
+const MEMORY_S: f64 = 3.0;
+/// If so much of the picture stirs, the light has changed or the camera moves: nobody can tell a fall.
+const STIR_MAX: f32 = 0.2;
+/// How long after that.
+const HOLD_S: f64 = 0.5;
+/// A time without pictures after which no path goes on.
+const CUT_S: f64 = 2.0;
+/// A path that shares its last sightings with a fall is the same body; within so many sizes of it, or pixels, a reflection.
+const NEAR_SIZES: f32 = 3.0;
+const NEAR_PX: f32 = 24.0;
+/// A fall that was not seen for so long is over.
+const LOST_S: f64 = 0.4;
+/// Fits in one picture: what a picture may cost stays the same in a storm.
+const FITS_MAX: usize = 6;
+
+/// A path that looked like a fall in some ways, with what spoke against it.
+#[derive(Debug, Clone)]
+pub struct NearMiss {
+    pub first: Pts,
+    pub last: Pts,
+    pub from: Point,
+    pub to: Point,
+    pub looks: Looks,
+    pub doubts: Vec<Doubt>,
+}
+
+/// What one picture brought.
+#[derive(Default)]
+pub struct Seen {
+    pub happenings: Vec<Happening>,
+    pub near_misses: Vec<NearMiss>,
+}
+
+/// Why a picture was not searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blind {
+    /// The background is not known yet.
+    Learning,
+    /// The same picture again: a camera that makes up its frame rate.
+    Repeated,
+    /// Too much of the picture changed at once.
+    Held,
+}
+
+pub struct Watcher {
+    spec: WatchSpec,
+    kernel: Kernel,
+    session: u32,
+    state: Option<State>,
+    falls_told: u64,
+}
+
+/// What belongs to one size of picture and one session.
+struct State {
+    width: usize,
+    height: usize,
+    field: Field,
+    finder: Finder,
+    linker: Linker,
+    earlier: VecDeque<(Pts, Arc<dyn Pixels>)>,
+    found: Vec<Candidate>,
+    memory: VecDeque<(Pts, Vec<Candidate>)>,
+    held_until: Option<Pts>,
+    last: Option<Pts>,
+    falls: Vec<Fall>,
+}
+
+/// A fall that is going on.
+struct Fall {
+    id: u64,
+    began: Pts,
+    confirmed: bool,
+    /// Its way down so far.
+    hits: Vec<Hit>,
+    looks: Looks,
+    /// It has left the path of a fall: it lies on the ground, or something else was taken for it.
+    over: bool,
+}
+
+impl Watcher {
+    pub fn new(spec: WatchSpec) -> Watcher {
+        Watcher { spec, kernel: Kernel::widest(), session: 0, state: None, falls_told: 0 }
+    }
+
+    /// Looks at one picture; fills `seen` (empty before). Says why it could not search it, if so.
+    pub fn observe(&mut self, frame: &Frame, seen: &mut Seen) -> Option<Blind> {
+        let picture = frame.pixels.picture();
+        let (width, height) = (picture.width, picture.height);
+        let fits = self.state.as_ref().is_some_and(|state| (state.width, state.height) == (width, height));
+        if !fits || self.session != frame.session {
+            self.finish(seen);
+            self.session = frame.session;
+            self.state =
+                (width >= 3 * CELL && height >= 3 * CELL).then(|| State::new(&self.spec, self.kernel, width, height));
+        }
+        let Some(state) = &mut self.state else { return Some(Blind::Learning) };
+        state.observe(frame, &picture, &mut self.falls_told, seen)
+    }
+
+    /// The session is over: what is open closes.
+    pub fn finish(&mut self, seen: &mut Seen) {
+        if let Some(state) = &mut self.state {
+            state.finish(seen);
+        }
+        self.state = None;
+    }
+
+    /// The candidates of the last picture, strongest first, and where good paths have been. For drawing.
+    pub fn candidates(&self) -> &[Candidate] {
+        self.state.as_ref().map_or(&[], |state| &state.found)
+    }
+}
+
+impl State {
+    fn new(spec: &WatchSpec, kernel: Kernel, width: usize, height: usize) -> State {
+        let field = Field::new(width, height, kernel);
+        let watched = |cell: usize| {
+            let (row, column) = (cell / field.columns, cell % field.columns);
+            let centre = |at: usize, whole: usize| ((at * CELL + CELL / 2) as f32) / whole as f32;
+            let at = Point::new(centre(column, width), centre(row, height));
+            spec.detect.as_ref().is_none_or(|detect| detect.contains(at))
+                && !spec.shields.iter().any(|(_, shield)| shield.contains(at))
+        };
+        let watched = (0..field.columns * field.rows).map(watched).collect();
+        State {
+            width,
+            height,
+            finder: Finder::new(watched),
+            linker: Linker::new(width, height),
+            field,
+            earlier: VecDeque::with_capacity(EARLIER_MAX),
+            found: Vec::with_capacity(PEAKS_MAX),
+            memory: VecDeque::with_capacity(128),
+            held_until: None,
+            last: None,
+            falls: Vec::new(),
+        }
+    }
+
+    fn observe(&mut self, frame: &Frame, picture: &Picture<'_>, told: &mut u64, seen: &mut Seen) -> Option<Blind> {
+        let pts = frame.pts;
+        if self.earlier.back().is_some_and(|(_, last)| same(picture, &last.picture())) {
+            return Some(Blind::Repeated);
+        }
+        if self.last.is_some_and(|last| pts.since(last).as_secs_f64() > CUT_S) {
+            self.finish(seen);
+            self.linker.clear();
+            self.memory.clear();
+            self.earlier.clear();
+        }
+        self.last = Some(pts);
+        self.found.clear();
+        // The youngest picture that is old enough, else the oldest there is; a first picture is compared with itself.
+        while self.earlier.len() > 1 && pts.since(self.earlier[1].0).as_secs_f64() >= EARLIER_S {
+            self.earlier.pop_front();
+        }
+        let earlier = self.earlier.front().map_or_else(|| Arc::clone(&frame.pixels), |(_, pixels)| Arc::clone(pixels));
+        if self.earlier.len() == EARLIER_MAX {
+            self.earlier.pop_front();
+        }
+        self.earlier.push_back((pts, Arc::clone(&frame.pixels)));
+        self.field.look(picture, &earlier.picture());
+        if !self.field.settled() {
+            return Some(Blind::Learning);
+        }
+        let stir = self.finder.find(&self.field, picture, &earlier.picture(), &mut self.found);
+        if let Some(blind) = self.hold(pts, picture, stir) {
+            self.found.clear();
+            self.close_ended(pts, seen);
+            return Some(blind);
+        }
+        self.linker.link(pts, &self.found);
+        self.remember(pts);
+        self.judge(pts, told, seen);
+        self.close_ended(pts, seen);
+        None
+    }
+
+    fn hold(&mut self, pts: Pts, picture: &Picture<'_>, stir: Stir) -> Option<Blind> {
+        if stir.cells > STIR_MAX {
+            self.field.adopt(picture);
+            self.held_until = Some(Pts(pts.0 + Duration::from_secs_f64(HOLD_S).as_nanos() as u64));
+        }
+        self.held_until.filter(|until| pts < *until).map(|_| Blind::Held)
+    }
+
+    fn remember(&mut self, pts: Pts) {
+        let old = |front: &(Pts, Vec<Candidate>)| pts.since(front.0).as_secs_f64() > MEMORY_S;
+        let mut list = if self.memory.front().is_some_and(old) || self.memory.len() == self.memory.capacity() {
+            self.memory.pop_front().map(|(_, list)| list).unwrap_or_default()
+        } else {
+            Vec::with_capacity(PEAKS_MAX)
+        };
+        list.clear();
+        list.extend_from_slice(&self.found);
+        self.memory.push_back((pts, list));
+    }
+
+    fn judge(&mut self, pts: Pts, told: &mut u64, seen: &mut Seen) {
+        let (width, height) = (self.width, self.height);
+        let mut fits = 0;
+        // Best first: `prune` has sorted them.
+        for path in self.linker.paths().iter_mut().filter(|path| path.fresh) {
+            if let Told::Fall(id) = path.told {
+                let Some(fall) = self.falls.iter_mut().find(|fall| fall.id == id) else { continue };
+                let hit = path.last();
+                if fall.over || fall.last().pts == pts || !fall.takes(hit, (width, height)) {
+                    continue;
+                }
+                fall.hits.push(*hit);
+                // Early, each sighting counts; later the fit changes slowly.
+                if fall.confirmed && fall.hits.len() % 4 != 0 {
+                    continue;
+                }
+                fall.looks = judge::look(&fall.hits, width, height);
+                if !fall.confirmed && judge::doubts(&fall.looks, &Terms::CONFIRMED).is_empty() {
+                    fall.confirmed = true;
+                    let happening = fall.happening(Stage::Confirmed, pts, (width, height), &self.memory);
+                    seen.happenings.push(happening);
+                }
+                continue;
+            }
+            if path.hits.len() < Terms::PRE.hits || path.score < Terms::PRE.score {
+                continue;
+            }
+            if let Some(fall) = self.falls.iter().find(|fall| fall.same_body(path)) {
+                path.told = Told::Fall(fall.id);
+                continue;
+            }
+            let way = &path.hits[path.onset()..];
+            if fits == FITS_MAX || judge::plainly_not(way, height, &Terms::PRE) {
+                continue;
+            }
+            fits += 1;
+            let looks = judge::look(way, width, height);
+            if std::env::var("FDBG").is_ok() {
+                let f = looks.flight.as_ref();
+                eprintln!(
+                    "DBG {} id {} hits {} score {:.1} last {:.0},{:.0} {:?} line {:.0} steady {:.1} chi {:.2} near {:.2} rel {:.2} vt {} around {:.2} cut {:.2}",
+                    pts.0 / 1000000,
+                    path.id,
+                    looks.hits,
+                    looks.score,
+                    path.last().candidate.x,
+                    path.last().candidate.y,
+                    judge::doubts(&looks, &Terms::PRE).iter().map(|d| d.word()).collect::<Vec<_>>(),
+                    f.map_or(0.0, |f| f.chi2_line - f.chi2_fall),
+                    f.map_or(0.0, |f| f.chi2_steady - f.chi2_fall),
+                    f.map_or(0.0, |f| f.chi2_fall / f.dof()),
+                    f.map_or(0.0, |f| f.nearing),
+                    f.map_or(0.0, |f| f.release_s),
+                    f.map_or(0.0, |f| f.terminal_mps),
+                    looks.around,
+                    looks.cut
+                );
+            }
+            if !judge::doubts(&looks, &Terms::PRE).is_empty() {
+                continue;
+            }
+            *told += 1;
+            let hits = way.to_vec();
+            path.told = Told::Fall(*told);
+            let fall = Fall { id: *told, began: hits[0].pts, confirmed: false, hits, looks, over: false };
+            seen.happenings.push(fall.happening(Stage::Pre, pts, (width, height), &self.memory));
+            self.falls.push(fall);
+        }
+    }
+
+    /// Falls and near falls whose paths were lost.
+    fn close_ended(&mut self, pts: Pts, seen: &mut Seen) {
+        let paths = self.linker.paths();
+        let alive = |fall: &Fall| {
+            pts.since(fall.last().pts).as_secs_f64() <= LOST_S
+                && paths.iter().any(|path| path.told == Told::Fall(fall.id))
+        };
+        let (open, ended): (Vec<Fall>, Vec<Fall>) = self.falls.drain(..).partition(alive);
+        self.falls = open;
+        for fall in ended {
+            let stage = if fall.confirmed { Stage::Evidence } else { Stage::Retracted };
+            seen.happenings.push(fall.happening(stage, pts, (self.width, self.height), &self.memory));
+        }
+        let (width, height) = (self.width, self.height);
+        for path in self.linker.ended().drain(..) {
+            let way = &path.hits[path.onset()..];
+            if path.told == Told::Nothing && !judge::plainly_not(way, height, &Terms::PRE) {
+                let looks = judge::look(way, width, height);
+                let doubts = judge::doubts(&looks, &Terms::PRE);
+                let at = |candidate: &Candidate| Point::new(candidate.x / width as f32, candidate.y / height as f32);
+                seen.near_misses.push(NearMiss {
+                    first: way[0].pts,
+                    last: path.last().pts,
+                    from: at(&way[0].candidate),
+                    to: at(&path.last().candidate),
+                    looks,
+                    doubts,
+                });
+            }
+        }
+    }
+
+    fn finish(&mut self, seen: &mut Seen) {
+        let pts = self.last.unwrap_or_default();
+        self.linker.clear();
+        self.close_ended(pts, seen);
+    }
+}
+
+impl Fall {
+    fn last(&self) -> &Hit {
+        &self.hits[self.hits.len() - 1]
+    }
+
+    /// Whether a sighting of one of its paths is where the fall goes on.
+    fn takes(&self, hit: &Hit, (width, height): (usize, usize)) -> bool {
+        let Some(flight) = &self.looks.flight else { return true };
+        let seconds = hit.pts.since(self.hits[0].pts).as_secs_f64();
+        let Some((x, y)) = flight.at(seconds) else { return true };
+        let at = (x * height as f64 + width as f64 / 2.0, (y + 0.5) * height as f64);
+        let last = self.last();
+        // What has not been seen for longer may be further off.
+        let ahead = hit.pts.since(last.pts).as_secs_f64();
+        let far = f64::from(hit.candidate.x - at.0 as f32).hypot(f64::from(hit.candidate.y) - at.1);
+        let speed = flight.heights_per_metre(seconds) * flight.speed_mps() * height as f64;
+        far <= 6.0 + f64::from(hit.candidate.size()) + 0.5 * speed * ahead
+    }
+
+    /// A path that is another view of this body: it shares sightings, or goes beside it at the same time.
+    fn same_body(&self, path: &Path) -> bool {
+        let mut beside = 0;
+        let mut shared = 0;
+        for hit in path.hits.iter().rev().take(12) {
+            let own = self.hits.iter().find(|own| own.pts == hit.pts);
+            let Some(own) = own else { continue };
+            shared += 1;
+            let near = (NEAR_SIZES * own.candidate.size()).max(NEAR_PX);
+            let (dx, dy) = (own.candidate.x - hit.candidate.x, own.candidate.y - hit.candidate.y);
+            beside += usize::from(dx.hypot(dy) <= near);
+        }
+        shared > 0 && 2 * beside >= shared
+    }
+
+    fn happening(
+        &self,
+        stage: Stage,
+        pts: Pts,
+        size: (usize, usize),
+        memory: &VecDeque<(Pts, Vec<Candidate>)>,
+    ) -> Happening {
+        let fall = report::report(stage, &self.hits, &self.looks, size, memory);
+        let last = &self.last().candidate;
+        let object = Object {
+            track_id: self.id,
+            class: "falling_object".to_owned(),
+            score: report::confidence(&self.looks),
+            bounding_box: report::rect_of(last, size),
+        };
+        let phase = match stage {
+            Stage::Pre => Phase::Start,
+            Stage::Confirmed => Phase::Update,
+            Stage::Evidence | Stage::Retracted => Phase::End,
+        };
+        Happening {
+            rule: "falling-object".to_owned(),
+            subject: "facade".to_owned(),
+            severity: match stage {
+                Stage::Pre => Severity::Error,
+                Stage::Confirmed | Stage::Evidence => Severity::Fatal,
+                Stage::Retracted => Severity::Info,
+            },
+            phase,
+            track: self.id,
+            began: self.began,
+            ended: (phase == Phase::End).then_some(self.last().pts.min(pts)),
+            objects: vec![object],
+            fact: Fact::FallingObject(Box::new(fall)),
+        }
+    }
+}
+
+/// True if two pictures show the same bytes on a sample of rows.
+fn same(a: &Picture<'_>, b: &Picture<'_>) -> bool {
+    if (a.width, a.height) != (b.width, b.height) {
+        return false;
+    }
+    let (one, other) = (luma_of(a), luma_of(b));
+    let step = (a.height / 24).max(1);
+    (0..a.height).step_by(step).all(|y| one.row(y, a.width) == other.row(y, a.width))
+}

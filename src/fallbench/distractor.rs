@@ -192,9 +192,9 @@ impl Stage<'_> {
 
     fn weather(&self, kind: Kind, random: &mut Random) -> Vec<Mover> {
         // Drops beyond some metres are fainter than the noise; the box reaches from the lens to there.
-        let (near, far, many) = match kind {
-            Kind::Snow => (2.0, 16.0, random.int(150, 700)),
-            _ => (1.5, 14.0, random.int(150, 700)),
+        let (far, many) = match kind {
+            Kind::Snow => (14.0, random.int(400, 2500)),
+            _ => (8.0, random.int(300, 1500)),
         };
         let axis = self.view.ray(self.view.width as f64 / 2.0, self.view.height as f64 / 2.0);
         let middle = along(self.view.position, far / 2.0, axis);
@@ -207,24 +207,21 @@ impl Stage<'_> {
             let (down, swing, rate, wide, albedo, opacity) = match kind {
                 Kind::Snow => {
                     let albedo = random.range(0.7, 1.0);
-                    (random.range(0.8, 1.6), random.range(0.0, 0.15), random.range(0.3, 1.0), 0.006, albedo, 0.9)
+                    let wide = random.range(0.004, 0.014);
+                    (random.range(0.8, 1.6), random.range(0.0, 0.15), random.range(0.3, 1.0), wide, albedo, 0.9)
                 }
-                _ => (random.range(5.0, 8.5), 0.0, 1.0, random.range(0.0012, 0.003), 0.9, 0.6),
+                _ => (random.range(5.0, 8.5), 0.0, 1.0, random.range(0.002, 0.004), 1.2, 0.7),
             };
             let velocity = [slant[0] + random.normal(0.15), -down, slant[2] + random.normal(0.1)];
             let motion = Motion::Through { from, velocity, low, size, swing, rate };
             let mut mover = Mover::new(motion, Shape::Disc, wide, 0.9, albedo);
             mover.opacity = opacity;
-            mover.aperture = 0.002;
+            mover.aperture = 0.001;
             mover.behind = Behind::Nothing;
             mover.glows = self.light.infrared;
             mover
         };
-        (0..many).map(|_| drop(random)).filter(|m| m.place(0.0).is_some_and(|p| self.apart(p) > near)).collect()
-    }
-
-    fn apart(&self, place: Vec3) -> f64 {
-        length(sub(place, self.view.position))
+        (0..many).map(|_| drop(random)).collect()
     }
 
     fn leaf(&self, random: &mut Random) -> Mover {

@@ -107,6 +107,10 @@ impl Mover {
         let place = self.place(time)?;
         let at = view.project(place)?;
         let distance = length(sub(place, view.position));
+        // What is nearer is a veil over all of the picture.
+        if distance < 0.3 {
+            return None;
+        }
         let half = 0.5 * self.size * view.focal / distance;
         let turn = TAU * self.spin * time + self.phase;
         let swing = (PI * self.spin * 1.7 * time + self.phase).sin().abs();

@@ -99,7 +99,11 @@ impl Smear {
         let half = pose.half.map(|h| h.max(least));
         let faint = (pose.half[0] / half[0]) * (pose.half[1] / half[1]);
         let weight = share * pose.opacity * faint;
-        let samples = if half[0].min(half[1]) < 3.0 { 4 } else { 2 };
+        let samples = match half[0].min(half[1]) {
+            thin if thin < 1.0 => 6,
+            thin if thin < 3.0 => 4,
+            _ => 2,
+        };
         let each = (weight / f64::from(samples * samples)) as f32;
         let (sin, cos) = pose.angle.sin_cos();
         let reach = half[0].max(half[1]) * 1.45 + 1.0;

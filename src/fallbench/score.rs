@@ -318,7 +318,7 @@ pub fn strata(record: &Record, fall: &Fall) -> Vec<(&'static str, String)> {
     };
     vec![
         ("size px", band(fall.size_px, &[2.0, 3.0, 4.0, 6.0, 10.0])),
-        ("SNR", band(fall.snr, &[4.0, 8.0, 16.0, 32.0])),
+        ("SNR", band(fall.snr, &[4.0, 8.0, 16.0, 32.0, 64.0, 128.0])),
         ("contrast", band(fall.contrast.abs(), &[12.0, 20.0, 30.0, 45.0])),
         ("floor", band(f64::from(fall.floor), &[6.0, 11.0, 16.0, 21.0])),
         ("light", if record.night { "night".into() } else { "day".into() }),

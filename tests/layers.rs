@@ -16,7 +16,7 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     ("preprocess", &["base"], &[]),
     ("heads", &["base"], &["ndarray"]),
     ("motion", &["base"], &[]),
-    ("facade", &["base"], &[]),
+    ("facade", &["base", "ballistics"], &[]),
     ("track", &["base"], &[]),
     ("rules", &["base"], &[]),
     ("plate", &["base"], &[]),

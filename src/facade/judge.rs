@@ -3,6 +3,9 @@
 
 use super::flight::{Flight, Sighting};
 use super::link::{Hit, sigma_px};
+use super::wall::Wall;
+use crate::ballistics::Fit;
+use crate::base::geometry::Point;
 
 /// Why a path is no fall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +59,10 @@ impl Doubt {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Looks {
     pub flight: Option<Flight>,
+    /// Where the camera is calibrated.
+    pub fit: Option<Fit>,
+    /// Median size on the wall there, m.
+    pub size_m: Option<f64>,
     pub hits: usize,
     pub span_s: f64,
     /// Log-likelihood ratio against clutter.
@@ -109,6 +116,8 @@ impl Terms {
 const SIZE_M: (f64, f64) = (0.005, 3.0);
 /// Height of the wall that a picture shows, m.
 const VIEW_M: (f64, f64) = (2.0, 250.0);
+/// On a wall whose scale is known.
+const WALL_SIZE_MAX_M: f64 = 1.5;
 const SEEN_MIN: f64 = 0.5;
 const SIZES_MIN: f64 = 3.0;
 const DOWN_MIN: f64 = 0.04;
@@ -136,7 +145,7 @@ fn span_s(hits: &[Hit]) -> f64 {
 }
 
 /// Measures a way down, which has a hit, in pictures of `width` x `height` pixels.
-pub fn look(hits: &[Hit], width: usize, height: usize) -> Looks {
+pub fn look(hits: &[Hit], wall: Option<&Wall>, width: usize, height: usize) -> Looks {
     let sightings = sightings(hits, width, height);
     let median = |mut values: Vec<f64>| {
         values.sort_by(f64::total_cmp);
@@ -146,7 +155,13 @@ pub fn look(hits: &[Hit], width: usize, height: usize) -> Looks {
     let each = |f: fn(&super::candidates::Candidate) -> f64| hits.iter().map(|hit| f(&hit.candidate)).collect();
     let steps = hits.windows(2).map(|pair| f64::from(pair[1].candidate.y - pair[0].candidate.y));
     let down_steps = steps.clone().filter(|dy| *dy > 0.0).count();
+    let size = median(each(|c| f64::from(c.size())));
+    let middle = &hits[hits.len() / 2].candidate;
+    let at = Point::new(middle.x / width as f32, middle.y / height as f32);
+    let fit = wall.and_then(|wall| wall.fit(hits));
     Looks {
+        size_m: fit.as_ref().and(wall).and_then(|wall| wall.metres_per_px(at)).map(|metres| metres * size),
+        fit,
         flight: Flight::fit(&sightings),
         hits: hits.len(),
         span_s: span_s(hits),
@@ -154,7 +169,7 @@ pub fn look(hits: &[Hit], width: usize, height: usize) -> Looks {
         seen: hits.len() as f64 / f64::from(last.picture - first.picture + 1),
         down: f64::from(last.candidate.y - first.candidate.y) / height as f64,
         across: f64::from((last.candidate.x - first.candidate.x).abs()) / height as f64,
-        size: median(each(|c| f64::from(c.size()))) / height as f64,
+        size: size / height as f64,
         around: median(each(|c| f64::from(c.around))),
         cut: hits.iter().filter(|hit| hit.candidate.cut).count() as f64 / hits.len() as f64,
         falls: down_steps as f64 / steps.count().max(1) as f64,
@@ -189,6 +204,14 @@ pub fn doubts(looks: &Looks, terms: &Terms) -> Vec<Doubt> {
     ask(Doubt::Sideways, looks.across <= 1.2 * looks.down);
     ask(Doubt::Part, looks.around <= AROUND_MAX && looks.cut <= CUT_MAX);
     ask(Doubt::Rough, looks.falls >= FALLS_MIN);
+    if let Some(fit) = &looks.fit {
+        // The camera's geometry is known, so that what only comes nearer does not look like a fall.
+        ask(Doubt::Steady, fit.chi2_constant - fit.chi2 >= terms.over_line);
+        ask(Doubt::Crooked, fit.chi2 / fit.freedom.max(1.0) <= CROOKED_MAX);
+        ask(Doubt::Scale, looks.size_m.is_none_or(|size| (SIZE_M.0..WALL_SIZE_MAX_M).contains(&size)));
+        ask(Doubt::Slow, fit.falling_mps() >= terms.speed_mps && fit.drop_m >= terms.fallen_m);
+        return doubts;
+    }
     let Some(flight) = &looks.flight else {
         doubts.push(Doubt::Crooked);
         return doubts;

@@ -10,6 +10,7 @@ use super::judge::{self, Doubt, Looks, Terms};
 use super::kernel::{CELL, Kernel};
 use super::link::{Hit, Linker, Path, Told};
 use super::report;
+use super::wall::Wall;
 use crate::base::event::{Fact, Happening, Object, Phase, Severity};
 use crate::base::fall::Stage;
 use crate::base::frame::{Frame, Picture, Pixels};
@@ -23,6 +24,8 @@ pub struct WatchSpec {
     pub detect: Option<Polygon>,
     /// Where they are not, by name: a tree, a flag, a road.
     pub shields: Vec<(String, Polygon)>,
+    /// Metres and floors, where the camera is calibrated.
+    pub wall: Option<Wall>,
 }
 
 /// Age of the picture that a new one is compared with: a body moves by more than its size in it.
@@ -89,6 +92,8 @@ struct State {
     field: Field,
     finder: Finder,
     linker: Linker,
+    /// For pictures of this size.
+    wall: Option<Wall>,
     earlier: VecDeque<(Pts, Arc<dyn Pixels>)>,
     found: Vec<Candidate>,
     memory: VecDeque<(Pts, Vec<Candidate>)>,
@@ -159,6 +164,7 @@ impl State {
             height,
             finder: Finder::new(watched),
             linker: Linker::new(width, height),
+            wall: spec.wall.as_ref().map(|wall| wall.resized(width, height)),
             field,
             earlier: VecDeque::with_capacity(EARLIER_MAX),
             found: Vec::with_capacity(PEAKS_MAX),
@@ -244,10 +250,10 @@ impl State {
                 if fall.confirmed && fall.hits.len() % 4 != 0 {
                     continue;
                 }
-                fall.looks = judge::look(&fall.hits, width, height);
+                fall.looks = judge::look(&fall.hits, self.wall.as_ref(), width, height);
                 if !fall.confirmed && judge::doubts(&fall.looks, &Terms::CONFIRMED).is_empty() {
                     fall.confirmed = true;
-                    let happening = fall.happening(Stage::Confirmed, pts, (width, height), &self.memory);
+                    let happening = fall.happening(Stage::Confirmed, pts, (width, height), self.wall.as_ref(), &self.memory);
                     seen.happenings.push(happening);
                 }
                 continue;
@@ -264,7 +270,7 @@ impl State {
                 continue;
             }
             fits += 1;
-            let looks = judge::look(way, width, height);
+            let looks = judge::look(way, self.wall.as_ref(), width, height);
             if std::env::var("FDBG").is_ok() {
                 let f = looks.flight.as_ref();
                 eprintln!(
@@ -293,7 +299,7 @@ impl State {
             let hits = way.to_vec();
             path.told = Told::Fall(*told);
             let fall = Fall { id: *told, began: hits[0].pts, confirmed: false, hits, looks, over: false };
-            seen.happenings.push(fall.happening(Stage::Pre, pts, (width, height), &self.memory));
+            seen.happenings.push(fall.happening(Stage::Pre, pts, (width, height), self.wall.as_ref(), &self.memory));
             self.falls.push(fall);
         }
     }
@@ -309,13 +315,13 @@ impl State {
         self.falls = open;
         for fall in ended {
             let stage = if fall.confirmed { Stage::Evidence } else { Stage::Retracted };
-            seen.happenings.push(fall.happening(stage, pts, (self.width, self.height), &self.memory));
+            seen.happenings.push(fall.happening(stage, pts, (self.width, self.height), self.wall.as_ref(), &self.memory));
         }
         let (width, height) = (self.width, self.height);
         for path in self.linker.ended().drain(..) {
             let way = &path.hits[path.onset()..];
             if path.told == Told::Nothing && !judge::plainly_not(way, height, &Terms::PRE) {
-                let looks = judge::look(way, width, height);
+                let looks = judge::look(way, self.wall.as_ref(), width, height);
                 let doubts = judge::doubts(&looks, &Terms::PRE);
                 let at = |candidate: &Candidate| Point::new(candidate.x / width as f32, candidate.y / height as f32);
                 seen.near_misses.push(NearMiss {
@@ -376,9 +382,10 @@ impl Fall {
         stage: Stage,
         pts: Pts,
         size: (usize, usize),
+        wall: Option<&Wall>,
         memory: &VecDeque<(Pts, Vec<Candidate>)>,
     ) -> Happening {
-        let fall = report::report(stage, &self.hits, &self.looks, size, memory);
+        let fall = report::report(stage, &self.hits, &self.looks, wall, size, memory);
         let last = &self.last().candidate;
         let object = Object {
             track_id: self.id,

@@ -253,7 +253,8 @@ impl State {
                 fall.looks = judge::look(&fall.hits, self.wall.as_ref(), width, height);
                 if !fall.confirmed && judge::doubts(&fall.looks, &Terms::CONFIRMED).is_empty() {
                     fall.confirmed = true;
-                    let happening = fall.happening(Stage::Confirmed, pts, (width, height), self.wall.as_ref(), &self.memory);
+                    let happening =
+                        fall.happening(Stage::Confirmed, pts, (width, height), self.wall.as_ref(), &self.memory);
                     seen.happenings.push(happening);
                 }
                 continue;
@@ -315,7 +316,13 @@ impl State {
         self.falls = open;
         for fall in ended {
             let stage = if fall.confirmed { Stage::Evidence } else { Stage::Retracted };
-            seen.happenings.push(fall.happening(stage, pts, (self.width, self.height), self.wall.as_ref(), &self.memory));
+            seen.happenings.push(fall.happening(
+                stage,
+                pts,
+                (self.width, self.height),
+                self.wall.as_ref(),
+                &self.memory,
+            ));
         }
         let (width, height) = (self.width, self.height);
         for path in self.linker.ended().drain(..) {

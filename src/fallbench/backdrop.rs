@@ -475,5 +475,5 @@ pub fn shift(levels: &[i16], width: usize, move_by: [f64; 2], weather: &Weather,
             }
         }
     }
-    debug_assert!(UNIT == 16, "levels times gain fit 32 bits");
+    const { assert!(UNIT == 16, "levels times gain fit 32 bits") };
 }

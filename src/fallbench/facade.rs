@@ -229,7 +229,7 @@ impl Facade {
         };
         if own && inside(front[0]) && rise < 1.05 {
             let grain = 0.04 * noise(self.seed + 7, front[0] * 9.0, front[1] * 9.0);
-            if rise < 0.05 || rise > 0.99 {
+            if !(0.05..=0.99).contains(&rise) {
                 hit.albedo = 0.85 * self.albedo + 0.1 + grain;
                 return Some(hit);
             }

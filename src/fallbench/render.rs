@@ -251,7 +251,9 @@ fn row_of(poses: &[Pose], track: u32, frame: u32) -> Row {
         top = top.min(pose.at[1] - h);
         bottom = bottom.max(pose.at[1] + h);
     }
-    Row { track, frame, x: left, y: top, w: right - left, h: bottom - top }
+    // As in the CSV, so that whoever reads that scores the same.
+    let cents = |v: f64| (v * 100.0).round() / 100.0;
+    Row { track, frame, x: cents(left), y: cents(top), w: cents(right - left), h: cents(bottom - top) }
 }
 
 fn trees(scene: &Scene, random: &mut Random) -> Vec<Sway> {

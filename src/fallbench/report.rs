@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::record::Record;
-use super::score::{Sheet, Tally, poisson_upper, quantile, strata};
+use super::score::{self, Sheet, Tally, poisson_upper, quantile, strata};
 
 /// Hits of falls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -122,13 +122,10 @@ pub fn sum(clips: &[(Record, Sheet)]) -> Report {
     let recall = count(&mut all().map(|(_, fall)| fall.delay.is_some()));
     let clear = |fall: &super::record::Fall| fall.size_px >= 3.0 && fall.snr >= 4.0;
     let clear = count(&mut all().filter(|(_, f)| clear(&f.fall)).map(|(_, fall)| fall.delay.is_some()));
-    let (mut by, mut order): (BTreeMap<(usize, String), Recall>, Vec<&str>) = Default::default();
+    let mut by: BTreeMap<(usize, score::Stratum), Recall> = BTreeMap::new();
     for (record, outcome) in all() {
-        for (row, (of, value)) in strata(record, &outcome.fall).into_iter().enumerate() {
-            if order.len() <= row {
-                order.push(of);
-            }
-            let recall = by.entry((row, value)).or_default();
+        for key in strata(record, &outcome.fall).into_iter().enumerate() {
+            let recall = by.entry(key).or_default();
             recall.falls += 1;
             recall.hits += usize::from(outcome.delay.is_some());
         }
@@ -181,10 +178,7 @@ pub fn sum(clips: &[(Record, Sheet)]) -> Report {
         tro: (!tros.is_empty()).then(|| tros.iter().sum::<f64>() / tros.len() as f64),
         points: Frames::of(points),
         boxes_iou30: Frames::of(boxes),
-        strata: by
-            .into_iter()
-            .map(|((row, value), recall)| Stratum { of: order[row].to_string(), value, recall })
-            .collect(),
+        strata: by.into_iter().map(|((_, of), recall)| Stratum { of: of.of.into(), value: of.value, recall }).collect(),
         per_distractor,
         per_clip: clips
             .iter()

@@ -182,11 +182,8 @@ pub fn score_clip(record: &Record, truth: &[Row], ignore: &[Row], mut events: Ve
             }
         }
         if best.0 >= SHARE {
-            if hits.contains_key(&best.1) {
-                sheet.duplicates += 1;
-            } else {
-                hits.insert(best.1, event);
-            }
+            let first = *hits.entry(best.1).or_insert(event);
+            sheet.duplicates += usize::from(!std::ptr::eq(first, event));
             counted.push((event, Some(best.1)));
         } else if others.iter().any(|track| track.agrees(&event.points, pad) >= SHARE) {
             sheet.ignored += 1;
@@ -306,28 +303,42 @@ pub fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     Some(low + (high - low) * place.fract())
 }
 
-/// Names of the strata of a fall: dimension and value, in the order in which they are told.
-pub fn strata(record: &Record, fall: &Fall) -> Vec<(&'static str, String)> {
-    let band = |value: f64, edges: &[f64]| {
-        let row = edges.iter().filter(|edge| value >= **edge).count();
-        match (row.checked_sub(1).map(|i| edges[i]), edges.get(row)) {
+/// A stratum that a fall belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stratum {
+    pub of: &'static str,
+    /// Strata of one dimension are told in this order, then by value.
+    pub rank: u32,
+    pub value: String,
+}
+
+/// The strata of a fall, one a dimension, in the order in which dimensions are told.
+pub fn strata(record: &Record, fall: &Fall) -> Vec<Stratum> {
+    let band = |of, value: f64, edges: &[f64]| {
+        let rank = edges.iter().filter(|edge| value >= **edge).count();
+        let value = match (rank.checked_sub(1).map(|i| edges[i]), edges.get(rank)) {
             (None, Some(high)) => format!("below {high}"),
             (Some(low), Some(high)) => format!("{low} to {high}"),
             (low, None) => format!("from {}", low.unwrap_or(0.0)),
-        }
+        };
+        Stratum { of, rank: rank as u32, value }
     };
+    let plain = |of, value: String| Stratum { of, rank: 0, value };
+    let number = |of, rank: f64| Stratum { of, rank: rank as u32, value: rank.to_string() };
+    let sways = record.imaging.sway_px + record.imaging.gust_px > 0.3;
     vec![
-        ("size px", band(fall.size_px, &[2.0, 3.0, 4.0, 6.0, 10.0])),
-        ("SNR", band(fall.snr, &[4.0, 8.0, 16.0, 32.0, 64.0, 128.0])),
-        ("contrast", band(fall.contrast.abs(), &[12.0, 20.0, 30.0, 45.0])),
-        ("floor", band(f64::from(fall.floor), &[6.0, 11.0, 16.0, 21.0])),
-        ("light", if record.night { "night".into() } else { "day".into() }),
-        ("tier", word(&fall.tier)),
-        ("class", word(&fall.class)),
-        ("codec", word(&record.coding.codec)),
-        ("Mb/s at 4 MP", format!("{:2}", record.coding.class_mbps)),
-        ("frames a second", format!("{:2}", record.timing.fps)),
-        ("camera", if record.imaging.sway_px + record.imaging.gust_px > 0.3 { "sways".into() } else { "still".into() }),
+        band("size px", fall.size_px, &[2.0, 3.0, 4.0, 6.0, 10.0]),
+        band("SNR", fall.snr, &[4.0, 8.0, 16.0, 32.0, 64.0, 128.0]),
+        band("contrast", fall.contrast.abs(), &[12.0, 20.0, 30.0, 45.0]),
+        band("floor", f64::from(fall.floor), &[6.0, 11.0, 16.0, 21.0]),
+        plain("light", if record.night { "night".into() } else { "day".into() }),
+        plain("tier", word(&fall.tier)),
+        plain("class", word(&fall.class)),
+        plain("codec", word(&record.coding.codec)),
+        number("Mb/s at 4 MP", f64::from(record.coding.class_mbps)),
+        number("frames a second", record.timing.fps),
+        number("picture's long side", record.width.max(record.height) as f64),
+        plain("camera", if sways { "sways".into() } else { "still".into() }),
     ]
 }
 

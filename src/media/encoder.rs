@@ -48,7 +48,8 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// Even sides; the container follows the ending of `path`, `.mkv` or else MP4. One thread: the same pictures give the same file.
+    /// Even sides; the container follows the ending of `path`, `.mkv` or else MP4. One thread: the same
+    /// pictures give the same stream; only the container's index tells when it was written.
     pub fn create(path: &Path, [width, height]: [usize; 2], fps: f64, coding: Coding) -> Result<Encoder, Fault> {
         let fail = |detail: String| Fault::new(Reason::StreamError, format!("{}: {detail}", path.display()));
         if width % 2 + height % 2 != 0 {

@@ -59,6 +59,8 @@ impl Renderer {
                 _ => {}
             }
         }
+        // Trees stand before everything that hangs on the wall.
+        sways.sort_by_key(Sway::hides);
         if !record.light.infrared {
             for sway in &sways {
                 let cloth = [random.normal(0.12), random.normal(0.12)];

@@ -109,18 +109,18 @@ impl Scene {
         [swing + push, 0.35 * sway_px * (TAU * sway_hz * 1.31 * time + 1.0).sin() + 0.3 * push]
     }
 
-    /// Up to 20 window corners, spread over the picture.
+    /// Up to 20 window corners: of five floors, four columns each.
     fn marks(&self) -> Vec<Mark> {
         let facade = &self.record.facade;
         let cells = cells_in_view(facade, &self.view);
-        let every = cells.len().div_ceil(20).max(1);
+        let floors: Vec<&[(u32, u32)]> = cells.chunk_by(|a, b| a.0 == b.0).collect();
         let mark = |(floor, column): &(u32, u32)| {
             let [left, sill, ..] = facade.window(*floor, *column);
             let [u, v] = self.view.project([left, sill, 0.0])?;
             let (x, y) = (u / self.view.width as f64, v / self.view.height as f64);
             Some(Mark { x, y, floor: *floor, column: *column, x_m: left, y_m: sill })
         };
-        cells.iter().step_by(every).filter_map(mark).collect()
+        spread(&floors, 5).flat_map(|floor| spread(floor, 4)).filter_map(mark).collect()
     }
 
     fn let_fall(&mut self, random: &mut Random) {
@@ -239,6 +239,12 @@ impl Scene {
         self.ambience = ambience.iter().filter(|(_, p)| random.chance(*p)).map(|(kind, _)| *kind).collect();
         self.record.distractors = kinds.into_iter().chain(self.ambience.iter().copied()).collect();
     }
+}
+
+/// At most `many` of `all`, the first and the last among them.
+fn spread<T>(all: &[T], many: usize) -> impl Iterator<Item = &T> {
+    let many = many.min(all.len());
+    (0..many).map(move |i| &all[i * (all.len() - 1) / (many - 1).max(1)])
 }
 
 /// Seconds for which a thing is held out before it is let go.

@@ -21,6 +21,7 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     ("rules", &["base"], &[]),
     ("plate", &["base"], &[]),
     ("score", &["base"], &[]),
+    ("fallbench", &["base"], &["serde"]),
     ("ballistics", &["base"], &["nalgebra"]),
     // 2 doors: one foreign thing each
     (

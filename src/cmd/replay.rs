@@ -491,11 +491,7 @@ impl Recorder {
             canvas.draw_rect(&track.rect, colour);
             canvas.draw_dot(track.rect.bottom_centre(), colour);
             let words = format!("{} {} {:.2}", track.id, track.kind, track.score);
-            canvas.draw_words(
-                Point::new(track.rect.left, track.rect.top - 0.03),
-                &words,
-                colour,
-            );
+            canvas.draw_words(Point::new(track.rect.left, track.rect.top - 0.03), &words, colour);
         }
         draw_banner(canvas, &mut self.banner, judged.frame.pts);
         video.push(canvas.rgb(), judged.frame.pts).map_err(|fault| anyhow!(fault))

@@ -110,8 +110,15 @@ impl Terms {
     pub const PRE: Terms =
         Terms { hits: 8, span_s: 0.28, score: 14.0, over_line: 60.0, over_steady: 9.0, speed_mps: 3.5, fallen_m: 0.8 };
     /// For the alarm.
-    pub const CONFIRMED: Terms =
-        Terms { hits: 12, span_s: 0.42, score: 22.0, over_line: 100.0, over_steady: 25.0, speed_mps: 5.0, fallen_m: 1.8 };
+    pub const CONFIRMED: Terms = Terms {
+        hits: 12,
+        span_s: 0.42,
+        score: 22.0,
+        over_line: 100.0,
+        over_steady: 25.0,
+        speed_mps: 5.0,
+        fallen_m: 1.8,
+    };
 }
 
 /// Sizes that a thing may have if the picture's scale comes from gravity, m. (Seen from below a wall is shortened, so that

@@ -202,7 +202,12 @@ const CLUTTER_MIN: f32 = 0.002;
 impl Clutter {
     fn new(width: usize, height: usize) -> Clutter {
         let (columns, rows) = (width.div_ceil(TILE), height.div_ceil(TILE));
-        Clutter { columns, rows, tiles: [vec![0.02; columns * rows], vec![0.02; columns * rows]], strengths: Vec::with_capacity(PEAKS_MAX) }
+        Clutter {
+            columns,
+            rows,
+            tiles: [vec![0.02; columns * rows], vec![0.02; columns * rows]],
+            strengths: Vec::with_capacity(PEAKS_MAX),
+        }
     }
 
     fn tile(&self, x: f32, y: f32) -> usize {

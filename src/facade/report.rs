@@ -95,12 +95,9 @@ pub fn report(
         (Some((_, fit)), _) => {
             (Some(fit.falling_mps()), Some(fit.drop_m), Some(fit.flight().terminal_mps()), fit.residual_px)
         }
-        (None, Some(flight)) => (
-            Some(flight.speed_mps()),
-            Some(flight.fallen_m()),
-            Some(flight.terminal_mps),
-            flight.rms * height as f64,
-        ),
+        (None, Some(flight)) => {
+            (Some(flight.speed_mps()), Some(flight.fallen_m()), Some(flight.terminal_mps), flight.rms * height as f64)
+        }
         (None, None) => (None, None, None, 0.0),
     };
     Fall {

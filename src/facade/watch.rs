@@ -127,7 +127,8 @@ impl Watcher {
         if !fits || self.session != frame.session {
             self.finish(seen);
             self.session = frame.session;
-            self.state = (width >= 3 * CELL && height >= 3 * CELL).then(|| State::new(&self.spec, self.kernel, width, height));
+            self.state =
+                (width >= 3 * CELL && height >= 3 * CELL).then(|| State::new(&self.spec, self.kernel, width, height));
         }
         let Some(state) = &mut self.state else { return Some(Blind::Learning) };
         state.observe(frame, &picture, &mut self.falls_told, seen)
@@ -252,7 +253,8 @@ impl State {
                 fall.looks = judge::look(&fall.hits, self.wall.as_ref(), width, height);
                 if !fall.confirmed && judge::doubts(&fall.looks, &Terms::CONFIRMED).is_empty() {
                     fall.confirmed = true;
-                    let happening = fall.happening(Stage::Confirmed, pts, (width, height), self.wall.as_ref(), &self.memory);
+                    let happening =
+                        fall.happening(Stage::Confirmed, pts, (width, height), self.wall.as_ref(), &self.memory);
                     seen.happenings.push(happening);
                 }
                 continue;
@@ -286,7 +288,8 @@ impl State {
     fn close_ended(&mut self, pts: Pts, seen: &mut Seen) {
         let paths = self.linker.paths();
         let alive = |fall: &Fall| {
-            pts.since(fall.last().pts).as_secs_f64() <= LOST_S && paths.iter().any(|path| path.told == Told::Fall(fall.id))
+            pts.since(fall.last().pts).as_secs_f64() <= LOST_S
+                && paths.iter().any(|path| path.told == Told::Fall(fall.id))
         };
         let (open, ended): (Vec<Fall>, Vec<Fall>) = self.falls.drain(..).partition(alive);
         self.falls = open;
@@ -295,7 +298,13 @@ impl State {
             // A bird may dive like a stone for a second: the whole path has the last word.
             let sound = fall.confirmed && judge::stands(&fall.looks);
             let stage = if sound { Stage::Evidence } else { Stage::Retracted };
-            seen.happenings.push(fall.happening(stage, pts, (self.width, self.height), self.wall.as_ref(), &self.memory));
+            seen.happenings.push(fall.happening(
+                stage,
+                pts,
+                (self.width, self.height),
+                self.wall.as_ref(),
+                &self.memory,
+            ));
         }
         let (width, height) = (self.width, self.height);
         for path in self.linker.ended().drain(..) {
@@ -303,9 +312,7 @@ impl State {
             if path.told == Told::Nothing && !judge::plainly_not(way, height, &Terms::PRE) {
                 let looks = judge::look(way, self.wall.as_ref(), width, height);
                 let doubts = judge::doubts(&looks, &Terms::PRE);
-                let at = |candidate: &Candidate| {
-                    Point::new(candidate.x / width as f32, candidate.y / height as f32)
-                };
+                let at = |candidate: &Candidate| Point::new(candidate.x / width as f32, candidate.y / height as f32);
                 seen.near_misses.push(NearMiss {
                     first: way[0].pts,
                     last: path.last().pts,
@@ -415,4 +422,3 @@ fn same(a: &Picture<'_>, b: &Picture<'_>) -> bool {
     let step = (a.height / 24).max(1);
     (0..a.height).step_by(step).all(|y| one.row(y, a.width) == other.row(y, a.width))
 }
-

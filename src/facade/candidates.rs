@@ -122,8 +122,7 @@ impl Finder {
         let mut stirring = 0;
         for row in 1..rows.saturating_sub(1) {
             let energies = &field.energies[row * columns..(row + 1) * columns];
-            for column in 1..columns.saturating_sub(1) {
-                let energy = energies[column];
+            for (column, &energy) in energies.iter().enumerate().take(columns.saturating_sub(1)).skip(1) {
                 if energy < STRENGTH_MIN as u16 * 4 {
                     continue;
                 }

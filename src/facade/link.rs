@@ -146,10 +146,10 @@ impl Axis {
         let k = [self.p[0][0] / s, self.p[1][0] / s, self.p[2][0] / s];
         let miss = at - self.x[0];
         let mut next = *self;
-        for i in 0..3 {
-            next.x[i] += k[i] * miss;
+        for (i, gain) in k.into_iter().enumerate() {
+            next.x[i] += gain * miss;
             for j in 0..3 {
-                next.p[i][j] -= k[i] * self.p[0][j];
+                next.p[i][j] -= gain * self.p[0][j];
             }
         }
         next

@@ -156,9 +156,11 @@ impl Axis {
     }
 }
 
-/// How sure a candidate's place is, pixels: a blob's centre wanders with its size.
+/// How sure a candidate's place is, pixels: a blob's centre wanders with its size, and a large one covers a part of itself in
+/// the picture that it is compared with.
 pub fn sigma_px(candidate: &Candidate) -> f64 {
-    0.5 + 0.05 * f64::from(candidate.size())
+    let size = f64::from(candidate.size());
+    0.5 + 0.05 * size + 0.05 * (size - 8.0).max(0.0)
 }
 
 /// The paths of one camera.

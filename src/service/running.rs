@@ -216,7 +216,7 @@ impl CameraPart {
         let stop = self.stop.clone();
         let mut session = 0;
         let mut outage: Option<String> = None;
-        media::run(&source, &stop, on_shot, |state| match state {
+        media::run(&source, &stop, None, on_shot, |state| match state {
             SourceState::Connecting(number) => {
                 session = number;
                 tracing::info!(camera = self.camera.id, session, "connecting");

@@ -2,18 +2,25 @@
 
 mod common;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use oriel::base::event::{Body, Event, Phase};
 use oriel::base::frame::{Picture, Planes};
+use oriel::base::hash::sha256_hex;
 use oriel::base::stop::Stop;
 use oriel::base::time::{Pts, Timestamp};
+use oriel::config::{self, Want};
+use oriel::ledger::{Filter, Reader};
 use oriel::media::simulate::{Server, Stream};
 use oriel::media::{
     self, Decode, Flow, Footage, Mp4Writer, Origin, Reel, ReelSpec, Session, SourceSpec, SourceState, Tap, Transport,
 };
+use oriel::service::Service;
+use serde_json::Value;
 
 const SECOND: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -185,4 +192,106 @@ fn a_camera_that_goes_away_ends_its_clips_and_too_many_are_refused() {
     assert!(pictures(&path).len() > 5);
     let nowhere = ids[1].write(&folder.path().join("nowhere/c.mp4")).expect_err("no such folder");
     assert!(nowhere.detail.contains("c.mp4"), "{nowhere}");
+}
+
+/// A page of the service, which must answer 200.
+fn page(address: SocketAddr, path: &str) -> Vec<u8> {
+    let answer = ureq::get(format!("http://{address}{path}")).call();
+    answer.unwrap_or_else(|error| panic!("{path}: {error}")).body_mut().read_to_vec().expect("it comes")
+}
+
+/// A box with one facade camera that plays `clip`.
+fn facade_box(folder: &Path, url: &str, more: &str) -> Service {
+    let text = format!(
+        "version: 1\nnode: box\ndata: {}\nmqtt: {{listen: \"127.0.0.1:0\"}}\nhttp: {{listen: \"127.0.0.1:0\"}}\n\
+         cameras:\n  tower:\n    kind: facade\n    source: {url}\n{more}",
+        folder.join("data").display()
+    );
+    let path = folder.join("oriel.yml");
+    std::fs::write(&path, text).expect("a temporary file");
+    let config = config::load(&path, Want::Run).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    Service::start(config).expect("it starts")
+}
+
+/// The first event of that stage. Waits for it.
+fn of_stage(address: SocketAddr, stage: &str) -> Event {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        let list: Value = serde_json::from_slice(&page(address, "/api/events?limit=100")).expect("JSON");
+        let list = list.as_array().or_else(|| list["events"].as_array()).expect("a list").clone();
+        if let Some(event) = list.iter().rev().find(|event| event["data"]["stage"] == stage) {
+            return serde_json::from_value(event.clone()).expect("an event");
+        }
+        assert!(Instant::now() < end, "no {stage}: {list:#?}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn a_fall_comes_with_its_clip_and_its_pictures() {
+    media::init().expect("GStreamer is installed");
+    let folder = tempfile::tempdir().expect("a folder");
+    let clip = common::here("testdata/clips/facade.mp4");
+    let stream = Stream { path: "/cam".into(), clip, looped: true, user: None, password: None };
+    let server = Server::start(0, vec![stream]).expect("a free port");
+    let service = facade_box(folder.path(), &server.url(0), "    clip: {before_s: 2, after_s: 2}\n");
+    let address = service.page().expect("it has a page");
+    let confirmed = of_stage(address, "confirmed");
+    let event = of_stage(address, "evidence");
+    assert_eq!(event.correlationid, confirmed.correlationid);
+    assert_eq!(event.phase(), Phase::End);
+    let (pre, Body::FallingObject(data)) = (of_stage(address, "pre"), &event.body) else { panic!("a fall") };
+    let media = data.common.media.as_ref().expect("files");
+    let id = &event.correlationid;
+    assert_eq!(media.clip.as_deref(), Some(format!("/media/{id}.mp4").as_str()));
+    assert_eq!(media.strobe.as_deref(), Some(format!("/media/{id}-strobe.jpg").as_str()));
+    assert_eq!(media.crop.as_deref(), Some(format!("/media/{id}-origin.jpg").as_str()));
+    assert!(media.files.len() >= 3, "{media:?}");
+    for file in &media.files {
+        let bytes = page(address, &file.url);
+        assert_eq!((file.bytes, &file.sha256), (bytes.len() as u64, &sha256_hex(&bytes)), "{}", file.name);
+    }
+
+    // The clip: from a key picture about two seconds before the warning to two after it.
+    let file = folder.path().join(format!("data/media/{id}.mp4"));
+    let shown = pictures(&file);
+    let long = shown[shown.len() - 1].0.since(shown[0].0).as_secs_f64();
+    let at = Pts(pre.body.common().and_then(|common| common.frame.pts_ns).expect("a live picture's time"));
+    let first = Pts(media.clip_first_pts_ns.expect("told"));
+    let before = at.since(first).as_secs_f64();
+    assert!((1.9..=4.1).contains(&before) && (3.5..=6.6).contains(&long), "{before} {long}");
+
+    let strobe = image::open(folder.path().join(format!("data/media/{id}-strobe.jpg"))).expect("a JPEG").into_rgb8();
+    assert_eq!(strobe.dimensions(), (640, 360));
+    let crop = image::open(folder.path().join(format!("data/media/{id}-origin.jpg"))).expect("a JPEG");
+    assert!(crop.width() >= 4 * 96 && crop.width() == crop.height(), "{} x {}", crop.width(), crop.height());
+    if let Some(keep) = std::env::var_os("ORIEL_KEEP") {
+        for file in &media.files {
+            std::fs::copy(folder.path().join("data/media").join(&file.name), Path::new(&keep).join(&file.name)).expect("kept");
+        }
+    }
+    service.stop().expect("it ends");
+}
+
+#[test]
+fn a_service_that_stops_sends_the_fall_with_what_there_is() {
+    media::init().expect("GStreamer is installed");
+    let folder = tempfile::tempdir().expect("a folder");
+    let clip = common::here("testdata/clips/facade.mp4");
+    let stream = Stream { path: "/cam".into(), clip, looped: true, user: None, password: None };
+    let server = Server::start(0, vec![stream]).expect("a free port");
+    let service = facade_box(folder.path(), &server.url(0), "    clip: {before_s: 1, after_s: 30}\n");
+    let address = service.page().expect("it has a page");
+    let confirmed = of_stage(address, "confirmed");
+    // The fall is over within a second; its clip would go on for half a minute.
+    std::thread::sleep(2 * SECOND);
+    service.stop().expect("it ends");
+    let reader = Reader::open(&folder.path().join("data")).expect("the ledger is there");
+    let rows = reader.query(&Filter::default()).expect("it is read");
+    let texts = rows.iter().map(|row| String::from_utf8_lossy(&row.payload));
+    let text = texts.rev().find(|text| text.contains("\"stage\":\"evidence\"")).expect("the event is not lost");
+    let event: Event = serde_json::from_str(&text).expect("an event");
+    assert_eq!(event.correlationid, confirmed.correlationid);
+    let media = event.body.common().and_then(|common| common.media.clone()).expect("the clip so far");
+    assert!(media.clip.is_some() && media.strobe.is_none(), "{media:?}");
 }

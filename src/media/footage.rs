@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::time::Duration;
 
 use gst::prelude::*;
 use gst_app::AppSrc;
@@ -23,6 +24,8 @@ pub struct Written {
     pub first: Pts,
     /// Of its last picture.
     pub last: Pts,
+    /// From one picture to the next, on the mean.
+    pub frame: Duration,
 }
 
 impl Footage {
@@ -93,7 +96,8 @@ impl Footage {
         };
         let ran = run();
         let _ = pipeline.set_state(gst::State::Null);
-        ran.map(|()| Written { first, last })
+        let frame = last.since(first) / (timed.len() as u32 - 1).max(1);
+        ran.map(|()| Written { first, last, frame })
     }
 
     /// The pictures with times that MP4 takes. RTP carries no decoding times: with B-frames they are made from the

@@ -16,6 +16,8 @@ use crate::base::time::Pts;
 const OPEN_MAX: usize = 4;
 /// A clip ends after so long, whatever goes on.
 const LONGEST: Duration = Duration::from_secs(60);
+/// A clip ends at so many bytes: the page serves no larger file.
+const BYTES_MAX: usize = 120 << 20;
 /// Time that goes back by more than this is another stream's.
 const BACK_MAX: Duration = Duration::from_secs(2);
 
@@ -73,7 +75,7 @@ struct Take {
 impl Take {
     fn full(&self, now: Pts, bytes_max: usize) -> bool {
         let end = self.until.is_some_and(|until| now >= until);
-        end || now.since(self.from) >= LONGEST || self.bytes > 2 * bytes_max
+        end || now.since(self.from) >= LONGEST || self.bytes > BYTES_MAX.min(2 * bytes_max)
     }
 }
 

@@ -236,11 +236,10 @@ fn develop(
                 *strobe = Some(Strobe::new(Canvas::of(&shot.pixels.picture())));
             }
             let near = |at: Pts| at.since(pts).max(pts.since(at)) <= half;
-            let mut here = sightings.iter().filter(|(at, _)| near(*at)).peekable();
-            if here.peek().is_some() {
+            if let Some(rect) = place_at(&sightings, pts, half) {
                 canvas.take(&shot.pixels.picture());
                 if let Some(strobe) = strobe {
-                    here.for_each(|(_, rect)| strobe.add(canvas, rect));
+                    strobe.add(canvas, &rect);
                 }
                 if near(first) && origin.is_none() {
                     *origin = window(&fall, canvas);
@@ -254,6 +253,25 @@ fn develop(
     let way: Vec<Point> = fallen.fall.trajectory.iter().map(|point| Point::new(point.x, point.y)).collect();
     let strobe = tray.strobe.filter(|strobe| strobe.added() > 0).map(|strobe| strobe.finish(&way, &fallen.words));
     Ok((strobe, tray.origin))
+}
+
+/// Where the body is in the picture of `pts`: at its sighting within `half` a frame, else between the two around it.
+fn place_at(sightings: &[(Pts, Rect)], pts: Pts, half: Duration) -> Option<Rect> {
+    let apart = |at: Pts| at.since(pts).max(pts.since(at));
+    let nearest = sightings.iter().min_by_key(|(at, _)| apart(*at))?;
+    if apart(nearest.0) <= half {
+        return Some(nearest.1);
+    }
+    let next = sightings.iter().position(|(at, _)| *at > pts)?;
+    let ((from, a), (to, b)) = (sightings.get(next.checked_sub(1)?)?, sightings[next]);
+    let part = pts.since(*from).as_secs_f32() / to.since(*from).as_secs_f32();
+    let between = |a: f32, b: f32| a + (b - a) * part;
+    Some(Rect {
+        left: between(a.left, b.left),
+        top: between(a.top, b.top),
+        right: between(a.right, b.right),
+        bottom: between(a.bottom, b.bottom),
+    })
 }
 
 /// The origin's surroundings in the picture of the first sighting.
@@ -280,5 +298,20 @@ fn of_file(path: &Path) -> SourceSpec {
         skip_non_reference: false,
         queue: 1,
         throttle: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_was_missed_in_some_pictures_is_looked_for_between() {
+        let rect = |top: f32| Rect::new(0.5, top, 0.6, top + 0.1);
+        let sightings = [(Pts(1000), rect(0.1)), (Pts(2000), rect(0.5))];
+        let half = Duration::from_nanos(100);
+        let top = |pts: u64| place_at(&sightings, Pts(pts), half).map(|rect| (rect.top * 10.0).round());
+        assert_eq!([top(950), top(1050), top(1500), top(2100)], [Some(1.0), Some(1.0), Some(3.0), Some(5.0)]);
+        assert_eq!([top(800), top(2200)], [None, None], "before and after nobody knows");
     }
 }

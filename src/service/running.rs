@@ -126,6 +126,8 @@ impl Service {
             engine: Arc::clone(&engine),
             plan,
             desk: Arc::clone(&desk.tally),
+            archive: archive.slot().tally,
+            reels: reels.iter().flatten().cloned().collect(),
             ledger,
             standings: standings.clone(),
             rates: Rates::new(config.cameras.len()),

@@ -4,7 +4,7 @@
 //! | floor | modules | rule |
 //! |---|---|---|
 //! | 0 values | `base` | no I/O, no clock |
-//! | 1 judgement | `preprocess` `heads` `motion` `track` `rules` `plate` `score` `ballistics` | pure and total: never fails, never blocks, never reads a clock |
+//! | 1 judgement | `preprocess` `heads` `motion` `track` `rules` `plate` `score` `ballistics` `fallbench` | pure and total: never fails, never blocks, never reads a clock |
 //! | 2 doors | `media` `infer` `evidence` `ledger` `mqtt` `broker` `catalog` `console` `system` | one foreign library each |
 //! | 3 engine | `engine` | threads and queues, no foreign library |
 //! | 4 wiring | `config` `service` `cmd` | may use everything |
@@ -19,6 +19,7 @@ pub mod console;
 pub mod engine;
 pub mod evidence;
 pub mod facade;
+pub mod fallbench;
 pub mod heads;
 pub mod infer;
 pub mod ledger;

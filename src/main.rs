@@ -47,6 +47,8 @@ enum Verb {
     Calibrate(cmd::calibrate::Args),
     /// Serves clips as RTSP cameras
     Simulate(cmd::simulate::Args),
+    /// Synthetic clips of falling objects with exact truth: make them, replay them, score the events
+    Fallbench(cmd::fallbench::Args),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Verb::Doctor(args) => cmd::doctor::run(args),
         Verb::Calibrate(args) => cmd::calibrate::run(args),
         Verb::Simulate(args) => cmd::simulate::run(args),
+        Verb::Fallbench(args) => cmd::fallbench::run(args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -16,11 +16,12 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     ("preprocess", &["base"], &[]),
     ("heads", &["base"], &["ndarray"]),
     ("motion", &["base"], &[]),
-    ("facade", &["base"], &[]),
+    ("facade", &["base", "ballistics"], &[]),
     ("track", &["base"], &[]),
     ("rules", &["base"], &[]),
     ("plate", &["base"], &[]),
     ("score", &["base"], &[]),
+    ("fallbench", &["base"], &["serde"]),
     ("ballistics", &["base"], &["nalgebra"]),
     // 2 doors: one foreign thing each
     (
@@ -50,7 +51,7 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     // 3 engine: threads and queues
     (
         "engine",
-        &["base", "preprocess", "heads", "motion", "track", "rules", "plate", "infer"],
+        &["base", "preprocess", "heads", "motion", "track", "rules", "plate", "facade", "infer"],
         &["ndarray", "thiserror", "tracing"],
     ),
     // 4 wiring

@@ -9,6 +9,7 @@ pub mod detect;
 pub mod doctor;
 pub mod events;
 mod facade_grid;
+pub mod fallbench;
 mod labels;
 pub mod models;
 mod overlay;

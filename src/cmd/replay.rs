@@ -346,9 +346,33 @@ impl Recorder {
         if self.counts {
             self.frames += 1;
             self.bar.set_position((watched.frame.pts.0 - first) / 1_000_000);
-            let written = self.draw_watched(watched);
+            let written = self.write_candidates(watched).and_then(|()| self.draw_watched(watched));
             self.keep(written);
         }
+    }
+
+    /// What stirred in a facade camera's picture; the score is how many times its usual energy a place had.
+    fn write_candidates(&mut self, watched: &Watched<'_>) -> anyhow::Result<()> {
+        let Some(file) = &mut self.outputs.detections else { return Ok(()) };
+        let (w, h) = (watched.scene.width as f32, watched.scene.height as f32);
+        let each = watched.candidates.iter().map(|c| {
+            serde_json::json!({
+                "label": "candidate",
+                "score": c.strength,
+                "contrast": c.contrast,
+                "around": c.around,
+                "box": [c.left / w, c.top / h, (c.left + c.width) / w, (c.top + c.height) / h],
+            })
+        });
+        let line = serde_json::json!({
+            "frame": self.frames - 1,
+            "pts_ns": watched.frame.pts.0,
+            "width": watched.scene.width,
+            "height": watched.scene.height,
+            "blind": watched.blind.map(|blind| format!("{blind:?}").to_lowercase()),
+            "detections": each.collect::<Vec<_>>(),
+        });
+        writeln!(file, "{line}").context("cannot write the detections")
     }
 
     fn write_near_miss(&mut self, miss: &NearMiss) -> anyhow::Result<()> {
@@ -467,11 +491,7 @@ impl Recorder {
             canvas.draw_rect(&track.rect, colour);
             canvas.draw_dot(track.rect.bottom_centre(), colour);
             let words = format!("{} {} {:.2}", track.id, track.kind, track.score);
-            canvas.draw_words(
-                Point::new(track.rect.left, track.rect.top - 0.03),
-                &words,
-                colour,
-            );
+            canvas.draw_words(Point::new(track.rect.left, track.rect.top - 0.03), &words, colour);
         }
         draw_banner(canvas, &mut self.banner, judged.frame.pts);
         video.push(canvas.rgb(), judged.frame.pts).map_err(|fault| anyhow!(fault))

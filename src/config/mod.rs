@@ -2,6 +2,7 @@
 //! All errors at once, each with file and line.
 
 pub mod calibration;
+mod facade;
 mod places;
 mod raw;
 mod resolve;

@@ -402,6 +402,11 @@ keys! {
         detect: Spots;
         /// Parts of the picture where nothing is looked for, by name: a tree, a flag, a road.
         shield: NamedMap<Spots>;
+        /// Metres and floors of the wall: the file that `oriel calibrate` wrote, beside this one or with its whole path. Without
+        /// it falls are found, but no floors.
+        calibration: String;
+        /// What people call the building; comes back in the event.
+        building: String;
     }
 }
 

@@ -16,7 +16,6 @@ use crate::base::model::{Model, Purpose};
 use crate::base::secret::Secret;
 use crate::base::throttle::Throttle;
 use crate::base::time::Zone;
-use crate::facade::WatchSpec;
 use crate::infer::RuntimeSpec;
 use crate::media::{Origin, ReelSpec, SourceSpec};
 use crate::motion::MotionSpec;
@@ -28,8 +27,6 @@ fn interval(fps: f64) -> Duration {
 }
 
 /// Tracked where the config names no kinds: who and what comes through a gate. Birds and things only on request.
-/// Pictures of a facade camera that may wait while the box is busy: half a second.
-const WATCHED_QUEUE: u32 = 12;
 const USUAL_KINDS: [Kind; 5] = [Kind::Person, Kind::TwoWheeler, Kind::Car, Kind::TruckBus, Kind::Animal];
 
 /// Characters of a token: with 16 hexadecimal ones, a thousand guesses a second take millions of years.
@@ -149,7 +146,7 @@ impl Desk<'_> {
         if beside.exists() { beside } else { PathBuf::from(path) }
     }
 
-    fn existing_file(&self, path: &At<String>, what: &str) -> Option<PathBuf> {
+    pub(super) fn existing_file(&self, path: &At<String>, what: &str) -> Option<PathBuf> {
         let found = self.placed(&path.value);
         if found.is_file() {
             return Some(found);
@@ -437,10 +434,10 @@ impl Desk<'_> {
             let polygon = self.needed(&zone.value.polygon, "polygon", &zone.place, "three corners or more")?;
             self.polygon(polygon)
         });
-        let watch = (kind == Some(CameraKind::Facade)).then(|| self.watch(raw.facade.as_ref()));
+        let watch = (kind == Some(CameraKind::Facade)).then(|| self.watch(raw.facade.as_ref(), serving));
         if let (Some(source), Some(_)) = (&mut source, &watch) {
             // A fall is a second long: pictures that wait for a moment are better than pictures that are gone.
-            source.queue = WATCHED_QUEUE;
+            source.queue = super::facade::WATCHED_QUEUE;
         }
         let scope = Scope {
             lines: &lines,
@@ -473,15 +470,6 @@ impl Desk<'_> {
             snapshots: raw.snapshots(),
             clips: raw.clips().then(|| clips(raw.clip.as_ref().map(|at| &at.value), kind)),
         })
-    }
-
-    fn watch(&self, at: Option<&At<raw::Facade>>) -> WatchSpec {
-        let Some(raw) = at.map(|at| &at.value) else { return WatchSpec::default() };
-        let shields = raw.shield.as_ref().map(|shields| shields.value.0.as_slice()).unwrap_or_default();
-        WatchSpec {
-            detect: raw.detect.as_ref().and_then(|spots| self.polygon(spots)),
-            shields: shields.iter().filter_map(|(id, spots)| Some((id.clone(), self.polygon(spots)?))).collect(),
-        }
     }
 
     fn motion(&self, at: &At<raw::Motion>, kind: Option<CameraKind>, idle: Option<Duration>) -> MotionSpec {
@@ -690,7 +678,7 @@ impl Desk<'_> {
         self.problems.blames(path)
     }
 
-    fn polygon(&self, at: &At<raw::Spots>) -> Option<Polygon> {
+    pub(super) fn polygon(&self, at: &At<raw::Spots>) -> Option<Polygon> {
         let spots = &at.value.0;
         let corners: Vec<Option<Point>> = spots.iter().map(|spot| self.point(*spot, &at.place)).collect();
         let corners: Vec<Point> = corners.into_iter().collect::<Option<_>>()?;

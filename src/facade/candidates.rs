@@ -10,6 +10,9 @@ use crate::base::frame::Picture;
 pub const PEAKS_MAX: usize = 64;
 /// A cell stirs from so many times its usual energy on.
 const STRENGTH_MIN: f32 = 2.0;
+/// A cell has changed if its pixels do so by four grey levels beyond noise in the mean: a key picture does not reach that, a
+/// light does.
+const CHANGED_MIN: u16 = (4 * CELL * CELL) as u16;
 /// A neighbour belongs to a peak if it has this share of the peak's energy.
 const SHARE_MIN: f32 = 0.12;
 /// A body may reach so many cells from its peak.
@@ -61,7 +64,7 @@ pub struct Finder {
 /// What a picture as a whole was like.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Stir {
-    /// Share of the watched cells that stirred.
+    /// Share of the watched cells that changed much.
     pub cells: f32,
     /// Local maxima among them, before the best were chosen.
     pub peaks: usize,
@@ -132,7 +135,7 @@ impl Finder {
                 if strength < STRENGTH_MIN {
                     continue;
                 }
-                stirring += 1;
+                stirring += usize::from(energy >= CHANGED_MIN);
                 let before = [cell - columns - 1, cell - columns, cell - columns + 1, cell - 1];
                 let after = [cell + 1, cell + columns - 1, cell + columns, cell + columns + 1];
                 let highest = before.iter().all(|c| field.energies[*c] < energy)

@@ -7,7 +7,7 @@ use super::kernel::{self, Band, CELL, Kernel};
 use crate::base::frame::{Picture, Plane, Planes};
 
 /// A pixel counts from so many grey levels on, whatever the cell's noise ..
-const THRESHOLD_MIN: u8 = 4;
+const THRESHOLD_MIN: u8 = 2;
 /// .. and from this one on even in the wildest cell.
 const THRESHOLD_MAX: u8 = 64;
 /// Threshold of a cell in mean distances of its pixels: about two standard deviations of Gaussian noise.

@@ -159,11 +159,8 @@ impl Flight {
 pub fn drop_of(t: f64, terminal: f64) -> f64 {
     let z = GRAVITY * t.max(0.0) / terminal;
     // ln cosh z, exact for small and large z.
-    let ln_cosh = if z < 1e-2 {
-        z * z / 2.0 - z.powi(4) / 12.0
-    } else {
-        z + (-2.0 * z).exp().ln_1p() - std::f64::consts::LN_2
-    };
+    let ln_cosh =
+        if z < 1e-2 { z * z / 2.0 - z.powi(4) / 12.0 } else { z + (-2.0 * z).exp().ln_1p() - std::f64::consts::LN_2 };
     terminal * terminal / GRAVITY * ln_cosh
 }
 

@@ -3,6 +3,9 @@
 
 use super::flight::{Flight, Sighting};
 use super::link::{Hit, sigma_px};
+use super::wall::Wall;
+use crate::ballistics::Fit;
+use crate::base::geometry::Point;
 
 /// Why a path is no fall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +34,10 @@ pub enum Doubt {
     Slow,
     /// It jumps, or turns back.
     Rough,
+    /// It came into the picture on its way, so that nobody saw a fall begin: a bird, an insect, rain.
+    Entered,
+    /// It began where the building has no window and no roof.
+    Elsewhere,
 }
 
 impl Doubt {
@@ -48,6 +55,8 @@ impl Doubt {
             Doubt::Scale => "scale",
             Doubt::Slow => "slow",
             Doubt::Rough => "rough",
+            Doubt::Entered => "entered",
+            Doubt::Elsewhere => "elsewhere",
         }
     }
 }
@@ -56,6 +65,10 @@ impl Doubt {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Looks {
     pub flight: Option<Flight>,
+    /// Where the camera is calibrated.
+    pub fit: Option<Fit>,
+    /// Median size on the wall there, m.
+    pub size_m: Option<f64>,
     pub hits: usize,
     pub span_s: f64,
     /// Log-likelihood ratio against clutter.
@@ -73,6 +86,10 @@ pub struct Looks {
     pub cut: f64,
     /// Share of steps that went down.
     pub falls: f64,
+    /// Where it was first, parts of the picture's height from its upper edge.
+    pub start: f64,
+    /// Whether the fit puts the release on the building; None without calibration.
+    pub from_wall: Option<bool>,
 }
 
 /// What is asked of a path.
@@ -91,10 +108,17 @@ pub struct Terms {
 impl Terms {
     /// For a first warning, which may be taken back.
     pub const PRE: Terms =
-        Terms { hits: 8, span_s: 0.28, score: 14.0, over_line: 40.0, over_steady: 9.0, speed_mps: 3.5, fallen_m: 0.8 };
+        Terms { hits: 8, span_s: 0.28, score: 14.0, over_line: 60.0, over_steady: 9.0, speed_mps: 3.5, fallen_m: 0.8 };
     /// For the alarm.
-    pub const CONFIRMED: Terms =
-        Terms { hits: 12, span_s: 0.42, score: 22.0, over_line: 60.0, over_steady: 16.0, speed_mps: 5.0, fallen_m: 1.8 };
+    pub const CONFIRMED: Terms = Terms {
+        hits: 12,
+        span_s: 0.42,
+        score: 22.0,
+        over_line: 100.0,
+        over_steady: 25.0,
+        speed_mps: 5.0,
+        fallen_m: 1.8,
+    };
 }
 
 /// Sizes that a thing may have if the picture's scale comes from gravity, m. (Seen from below a wall is shortened, so that
@@ -102,6 +126,10 @@ impl Terms {
 const SIZE_M: (f64, f64) = (0.005, 3.0);
 /// Height of the wall that a picture shows, m.
 const VIEW_M: (f64, f64) = (2.0, 250.0);
+/// Model error of a flight without calibration, in parts of its way.
+const BENT: f64 = 0.003;
+/// On a wall whose scale is known.
+const WALL_SIZE_MAX_M: f64 = 1.5;
 const SEEN_MIN: f64 = 0.5;
 const SIZES_MIN: f64 = 3.0;
 const DOWN_MIN: f64 = 0.04;
@@ -109,8 +137,19 @@ const AROUND_MAX: f64 = 1.0;
 const CUT_MAX: f64 = 0.3;
 const CROOKED_MAX: f64 = 4.0;
 const FALLS_MIN: f64 = 0.85;
-/// Release before the first sighting, s.
-const BEFORE_MAX: f64 = 3.0;
+const CROOKED_UNKNOWN_MAX: f64 = 3.0;
+/// Ways across in parts of the way down: thrown far, where the camera is calibrated; else birds come this way too.
+const ACROSS_MAX: f64 = 1.2;
+const ACROSS_UNKNOWN_MAX: f64 = 0.7;
+/// Release before the first sighting, s: at all, and of what falls with a low terminal velocity (m/s).
+const BEFORE_MAX: f64 = 2.5;
+const BEFORE_LIGHT_MAX: f64 = 0.8;
+const LIGHT_MPS: f64 = 9.0;
+/// What is first seen so near the upper edge must have been let go not longer than this before, s.
+const EDGE: f64 = 0.06;
+const EDGE_BEFORE_S: f64 = 0.25;
+/// Last distance in parts of the first: a camera below a wall sees falls come nearer.
+const NEARING: (f64, f64) = (0.2, 1.12);
 
 /// True if a look at the ends of a way down is enough.
 pub fn plainly_not(hits: &[Hit], height: usize, terms: &Terms) -> bool {
@@ -121,7 +160,7 @@ pub fn plainly_not(hits: &[Hit], height: usize, terms: &Terms) -> bool {
         || span_s(hits) < terms.span_s
         || last.score - first.score < terms.score
         || down < DOWN_MIN
-        || across > 1.2 * down
+        || across > ACROSS_MAX * down
 }
 
 fn span_s(hits: &[Hit]) -> f64 {
@@ -129,7 +168,7 @@ fn span_s(hits: &[Hit]) -> f64 {
 }
 
 /// Measures a way down, which has a hit, in pictures of `width` x `height` pixels.
-pub fn look(hits: &[Hit], width: usize, height: usize) -> Looks {
+pub fn look(hits: &[Hit], wall: Option<&Wall>, width: usize, height: usize) -> Looks {
     let sightings = sightings(hits, width, height);
     let median = |mut values: Vec<f64>| {
         values.sort_by(f64::total_cmp);
@@ -139,7 +178,12 @@ pub fn look(hits: &[Hit], width: usize, height: usize) -> Looks {
     let each = |f: fn(&super::candidates::Candidate) -> f64| hits.iter().map(|hit| f(&hit.candidate)).collect();
     let steps = hits.windows(2).map(|pair| f64::from(pair[1].candidate.y - pair[0].candidate.y));
     let down_steps = steps.clone().filter(|dy| *dy > 0.0).count();
+    let size = median(each(|c| f64::from(c.size())));
+    let middle = &hits[hits.len() / 2].candidate;
+    let at = Point::new(middle.x / width as f32, middle.y / height as f32);
+    let fit = wall.and_then(|wall| wall.fit(hits));
     Looks {
+        size_m: fit.as_ref().and(wall).and_then(|wall| wall.metres_per_px(at)).map(|metres| metres * size),
         flight: Flight::fit(&sightings),
         hits: hits.len(),
         span_s: span_s(hits),
@@ -147,9 +191,12 @@ pub fn look(hits: &[Hit], width: usize, height: usize) -> Looks {
         seen: hits.len() as f64 / f64::from(last.picture - first.picture + 1),
         down: f64::from(last.candidate.y - first.candidate.y) / height as f64,
         across: f64::from((last.candidate.x - first.candidate.x).abs()) / height as f64,
-        size: median(each(|c| f64::from(c.size()))) / height as f64,
+        size: size / height as f64,
         around: median(each(|c| f64::from(c.around))),
         cut: hits.iter().filter(|hit| hit.candidate.cut).count() as f64 / hits.len() as f64,
+        start: f64::from(first.candidate.y) / height as f64,
+        from_wall: fit.as_ref().zip(wall).map(|(fit, wall)| wall.holds(fit)),
+        fit,
         falls: down_steps as f64 / steps.count().max(1) as f64,
     }
 }
@@ -158,13 +205,22 @@ pub fn look(hits: &[Hit], width: usize, height: usize) -> Looks {
 pub fn sightings(hits: &[Hit], width: usize, height: usize) -> Vec<Sighting> {
     let first = hits[0].pts;
     let (middle, scale) = ((width as f64 / 2.0, height as f64 / 2.0), height as f64);
+    // A lens that bends lines and a body that turns are not in the model: a part of the way.
+    let way = f64::from(hits[hits.len() - 1].candidate.y - hits[0].candidate.y).abs();
     let one = |hit: &Hit| Sighting {
         seconds: hit.pts.since(first).as_secs_f64(),
         x: (f64::from(hit.candidate.x) - middle.0) / scale,
         y: (f64::from(hit.candidate.y) - middle.1) / scale,
-        sigma: sigma_px(&hit.candidate) / scale,
+        sigma: sigma_px(&hit.candidate).hypot(BENT * way) / scale,
     };
     hits.iter().map(one).collect()
+}
+
+/// Whether a whole path still is what its first part promised. What a longer path tells worse, such as its scale where the
+/// camera is not calibrated, is not asked again.
+pub fn stands(looks: &Looks) -> bool {
+    use Doubt::{Crooked, Part, Rough, Sideways, Steady};
+    !doubts(looks, &Terms::CONFIRMED).iter().any(|doubt| matches!(doubt, Crooked | Part | Rough | Sideways | Steady))
 }
 
 /// What speaks against a fall; nothing for a fall.
@@ -179,20 +235,35 @@ pub fn doubts(looks: &Looks, terms: &Terms) -> Vec<Doubt> {
     ask(Doubt::Unlikely, looks.score >= terms.score);
     ask(Doubt::Gaps, looks.seen >= SEEN_MIN);
     ask(Doubt::Near, looks.down >= DOWN_MIN && looks.down >= SIZES_MIN * looks.size);
-    ask(Doubt::Sideways, looks.across <= 1.2 * looks.down);
+    let across_max = if looks.fit.is_some() { ACROSS_MAX } else { ACROSS_UNKNOWN_MAX };
+    ask(Doubt::Sideways, looks.across <= across_max * looks.down);
     ask(Doubt::Part, looks.around <= AROUND_MAX && looks.cut <= CUT_MAX);
     ask(Doubt::Rough, looks.falls >= FALLS_MIN);
+    if let Some(fit) = &looks.fit {
+        // The camera's geometry is known, so that what only comes nearer does not look like a fall.
+        ask(Doubt::Steady, fit.chi2_constant - fit.chi2 >= terms.over_line);
+        ask(Doubt::Crooked, fit.chi2 / fit.freedom.max(1.0) <= CROOKED_MAX);
+        ask(Doubt::Scale, looks.size_m.is_none_or(|size| (SIZE_M.0..WALL_SIZE_MAX_M).contains(&size)));
+        ask(Doubt::Elsewhere, looks.from_wall.unwrap_or(true));
+        ask(Doubt::Entered, looks.start > EDGE || fit.tau_s() <= EDGE_BEFORE_S);
+        ask(Doubt::Slow, fit.falling_mps() >= terms.speed_mps && fit.drop_m >= terms.fallen_m);
+        return doubts;
+    }
     let Some(flight) = &looks.flight else {
         doubts.push(Doubt::Crooked);
         return doubts;
     };
     ask(Doubt::Steady, flight.chi2_line - flight.chi2_fall >= terms.over_line);
     ask(Doubt::Approaching, flight.chi2_steady - flight.chi2_fall >= terms.over_steady);
-    ask(Doubt::Crooked, flight.chi2_fall / flight.dof() <= CROOKED_MAX);
+    ask(Doubt::Crooked, flight.chi2_fall / flight.dof() <= CROOKED_UNKNOWN_MAX);
     let middle = looks.span_s / 2.0;
     let view = 1.0 / flight.heights_per_metre(middle);
     let size = looks.size * view;
-    let released = -flight.release_s <= BEFORE_MAX;
+    // What drag lets fall slowly only looks like a fall while it comes to speed.
+    let before = -flight.release_s;
+    let released = before <= if flight.terminal_mps < LIGHT_MPS { BEFORE_LIGHT_MAX } else { BEFORE_MAX };
+    ask(Doubt::Entered, looks.start > EDGE || before <= EDGE_BEFORE_S);
+    ask(Doubt::Approaching, (NEARING.0..NEARING.1).contains(&flight.nearing));
     ask(Doubt::Scale, (VIEW_M.0..VIEW_M.1).contains(&view) && (SIZE_M.0..SIZE_M.1).contains(&size) && released);
     ask(Doubt::Slow, flight.speed_mps() >= terms.speed_mps && flight.fallen_m() >= terms.fallen_m);
     doubts

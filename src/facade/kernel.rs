@@ -63,8 +63,17 @@ impl Kernel {
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2 => {
                 let done = cells / 4 * 4;
-                let Band { now, now_stride, earlier, earlier_stride, background, thresholds, distances, energies, learns } =
-                    band;
+                let Band {
+                    now,
+                    now_stride,
+                    earlier,
+                    earlier_stride,
+                    background,
+                    thresholds,
+                    distances,
+                    energies,
+                    learns,
+                } = band;
                 let again = Band {
                     now,
                     now_stride,

@@ -8,7 +8,7 @@ use super::candidates::{Candidate, PEAKS_MAX};
 use crate::base::time::Pts;
 
 /// Paths that are followed at once.
-const PATHS_MAX: usize = 256;
+const PATHS_MAX: usize = 512;
 /// Sightings of one path: nine seconds at 28 pictures a second.
 pub const HITS_MAX: usize = 256;
 /// Two candidates so far apart in time may begin a path, s.
@@ -158,7 +158,7 @@ impl Axis {
 
 /// How sure a candidate's place is, pixels: a blob's centre wanders with its size.
 pub fn sigma_px(candidate: &Candidate) -> f64 {
-    0.7 + 0.1 * f64::from(candidate.size())
+    0.5 + 0.05 * f64::from(candidate.size())
 }
 
 /// The paths of one camera.
@@ -177,16 +177,23 @@ pub struct Linker {
     /// Linked pictures.
     pictures: u32,
     forks: Vec<(f64, usize, usize)>,
+    /// Last two hits of the paths that were kept, so that none repeats a better one.
+    tails: std::collections::HashSet<((u32, u32), (u32, u32))>,
 }
 
 /// Candidates of a picture for each tile, as a running mean.
 struct Clutter {
     columns: usize,
     rows: usize,
-    tiles: Vec<f32>,
+    /// Of all candidates, and of strong ones alone.
+    tiles: [Vec<f32>; 2],
+    /// Strengths of this picture's candidates, strongest first.
+    strengths: Vec<f32>,
 }
 
 const TILE: usize = 64;
+/// Noise does not make a candidate of this strength.
+const STRONG: f32 = 8.0;
 /// Pictures over which the density is averaged.
 const CLUTTER_PICTURES: f32 = 100.0;
 /// Least density: one candidate in the whole picture now and then, per tile.
@@ -195,7 +202,12 @@ const CLUTTER_MIN: f32 = 0.002;
 impl Clutter {
     fn new(width: usize, height: usize) -> Clutter {
         let (columns, rows) = (width.div_ceil(TILE), height.div_ceil(TILE));
-        Clutter { columns, rows, tiles: vec![0.02; columns * rows] }
+        Clutter {
+            columns,
+            rows,
+            tiles: [vec![0.02; columns * rows], vec![0.02; columns * rows]],
+            strengths: Vec::with_capacity(PEAKS_MAX),
+        }
     }
 
     fn tile(&self, x: f32, y: f32) -> usize {
@@ -203,19 +215,31 @@ impl Clutter {
         row.min(self.rows - 1) * self.columns + column.min(self.columns - 1)
     }
 
-    /// Candidates per square pixel there: what is usual, or what this picture has on the whole if that is more.
-    fn density(&self, x: f32, y: f32, here: f32) -> f64 {
-        f64::from(self.tiles[self.tile(x, y)].max(CLUTTER_MIN).max(here)) / (TILE * TILE) as f64
+    /// Candidates per square pixel that could be taken for this one: about as strong or stronger, as many as usually are there, or
+    /// as this picture has on the whole if that is more.
+    fn density(&self, candidate: &Candidate) -> f64 {
+        let usual = self.tiles[usize::from(candidate.strength >= STRONG)][self.tile(candidate.x, candidate.y)];
+        let as_strong = self.strengths.partition_point(|strength| *strength >= candidate.strength / 2.0);
+        let here = as_strong as f32 / (self.columns * self.rows) as f32;
+        f64::from(usual.max(CLUTTER_MIN).max(here)) / (TILE * TILE) as f64
+    }
+
+    fn look(&mut self, candidates: &[Candidate]) {
+        self.strengths.clear();
+        self.strengths.extend(candidates.iter().map(|candidate| candidate.strength));
     }
 
     fn learn(&mut self, candidates: &[Candidate]) {
         let keep = 1.0 - 1.0 / CLUTTER_PICTURES;
-        for tile in &mut self.tiles {
+        for tile in self.tiles.iter_mut().flatten() {
             *tile *= keep;
         }
         for candidate in candidates {
             let tile = self.tile(candidate.x, candidate.y);
-            self.tiles[tile] += 1.0 - keep;
+            self.tiles[0][tile] += 1.0 - keep;
+            if candidate.strength >= STRONG {
+                self.tiles[1][tile] += 1.0 - keep;
+            }
         }
     }
 }
@@ -232,6 +256,7 @@ impl Linker {
             next_id: 1,
             pictures: 0,
             forks: Vec::with_capacity(1024),
+            tails: std::collections::HashSet::with_capacity(2 * PATHS_MAX),
         }
     }
 
@@ -247,7 +272,7 @@ impl Linker {
 
     /// How often candidates come up at a place, per picture and tile of 64 x 64 pixels.
     pub fn clutter_at(&self, x: f32, y: f32) -> f32 {
-        self.clutter.tiles[self.clutter.tile(x, y)]
+        self.clutter.tiles[0][self.clutter.tile(x, y)]
     }
 
     /// Forgets all paths, as after a cut in time.
@@ -259,10 +284,9 @@ impl Linker {
     /// Takes a picture's candidates, strongest first, in.
     pub fn link(&mut self, pts: Pts, candidates: &[Candidate]) {
         self.pictures += 1;
-        let tiles = self.clutter.tiles.len() as f32;
-        let here = candidates.len() as f32 / tiles;
-        self.extend(pts, candidates, here);
-        self.begin(pts, candidates, here);
+        self.clutter.look(candidates);
+        self.extend(pts, candidates);
+        self.begin(pts, candidates);
         self.prune(pts);
         self.clutter.learn(candidates);
         let mut oldest = match self.loose.front() {
@@ -276,7 +300,7 @@ impl Linker {
         self.loose.push_back((pts, oldest));
     }
 
-    fn extend(&mut self, pts: Pts, candidates: &[Candidate], here: f32) {
+    fn extend(&mut self, pts: Pts, candidates: &[Candidate]) {
         let known = self.paths.len();
         for path in &mut self.paths {
             path.fresh = false;
@@ -287,7 +311,7 @@ impl Linker {
             let dt = pts.since(path.last().pts).as_secs_f64();
             let predicted = path.state.map(|axis| axis.predicted(dt));
             for (number, candidate) in candidates.iter().enumerate() {
-                if let Some(gain) = self.gain(path, &predicted, candidate, here) {
+                if let Some(gain) = self.gain(path, &predicted, candidate) {
                     self.forks.push((path.score + gain, index, number));
                 }
             }
@@ -379,7 +403,7 @@ impl Linker {
     }
 
     /// What a candidate adds to a path's score; None if it cannot be the same body.
-    fn gain(&self, path: &Path, predicted: &[Axis; 2], candidate: &Candidate, here: f32) -> Option<f64> {
+    fn gain(&self, path: &Path, predicted: &[Axis; 2], candidate: &Candidate) -> Option<f64> {
         let sigma = sigma_px(candidate) / self.height;
         let at = [f64::from(candidate.x) / self.height, f64::from(candidate.y) / self.height];
         let (mut distance, mut spread) = (0.0, 1.0);
@@ -393,13 +417,13 @@ impl Linker {
         }
         let last = &path.last().candidate;
         let alike = likeness(last, candidate)?;
-        let density = self.clutter.density(candidate.x, candidate.y, here) * self.height * self.height;
+        let density = self.clutter.density(candidate) * self.height * self.height;
         let likelihood = SEEN * (-distance / 2.0).exp() / (std::f64::consts::TAU * spread.sqrt());
         Some((likelihood / density).ln() + alike)
     }
 
     /// Paths that begin with a candidate of the last pictures and one of this.
-    fn begin(&mut self, pts: Pts, candidates: &[Candidate], here: f32) {
+    fn begin(&mut self, pts: Pts, candidates: &[Candidate]) {
         for (number, candidate) in candidates.iter().enumerate() {
             // What belongs to a good path already needs no second one.
             let owned = self.paths.iter().any(|path| {
@@ -427,13 +451,13 @@ impl Linker {
                     let (before, back) = (self.loose[i].0, (self.loose.len() - i) as u32);
                     let picture = self.pictures - back;
                     let first = Hit { pts: before, candidate: first, number: j as u32, picture, score: 0.0 };
-                    self.pair(first, pts, candidate, number, here);
+                    self.pair(first, pts, candidate, number);
                 }
             }
         }
     }
 
-    fn pair(&mut self, first: Hit, pts: Pts, candidate: &Candidate, number: usize, here: f32) {
+    fn pair(&mut self, first: Hit, pts: Pts, candidate: &Candidate, number: usize) {
         let state = self.begun(&first.candidate);
         let dt = pts.since(first.pts).as_secs_f64();
         let mut path = self.spare.pop().unwrap_or_else(|| Path {
@@ -450,7 +474,7 @@ impl Linker {
         path.score = 0.0;
         path.told = Told::Nothing;
         let predicted = state.map(|axis| axis.predicted(dt));
-        let Some(gain) = self.gain(&path, &predicted, candidate, here) else {
+        let Some(gain) = self.gain(&path, &predicted, candidate) else {
             self.spare.push(path);
             return;
         };
@@ -472,6 +496,7 @@ impl Linker {
             told(b).cmp(&told(a)).then(b.score.total_cmp(&a.score)).then(a.id.cmp(&b.id))
         });
         let mut kept = 0;
+        self.tails.clear();
         for i in 0..self.paths.len() {
             let path = &self.paths[i];
             let lost = pts.since(path.last().pts).as_secs_f64() > COAST_S;
@@ -483,15 +508,9 @@ impl Linker {
                 || path.score < SCORE_MIN
                 || path.hits.len() == 2 && self.pictures - path.first().picture > 4
                 || kept == PATHS_MAX;
-            let repeats = || {
-                let tail = |path: &Path| {
-                    let n = path.hits.len();
-                    let at = |i: usize| (path.hits[i].pts, path.hits[i].number);
-                    (at(n - 1), at(n - 2))
-                };
-                self.paths[..kept].iter().any(|better| tail(better) == tail(path))
-            };
-            if gone || repeats() {
+            let n = path.hits.len();
+            let at = |i: usize| (path.hits[i].picture, path.hits[i].number);
+            if gone || !self.tails.insert((at(n - 1), at(n - 2))) {
                 continue;
             }
             self.paths.swap(kept, i);

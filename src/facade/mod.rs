@@ -10,8 +10,10 @@ pub mod judge;
 pub mod kernel;
 pub mod link;
 mod report;
+mod wall;
 mod watch;
 
 pub use candidates::Candidate;
 pub use judge::{Doubt, Looks};
+pub use wall::Wall;
 pub use watch::{Blind, NearMiss, Seen, WatchSpec, Watcher};

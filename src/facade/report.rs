@@ -6,6 +6,7 @@ use super::candidates::Candidate;
 use super::flight::Flight;
 use super::judge::Looks;
 use super::link::Hit;
+use super::wall::Wall;
 use crate::base::fall::{Fall, Origin, Ruler, Stage, TrajectoryPoint};
 use crate::base::geometry::{Point, Rect};
 use crate::base::time::Pts;
@@ -28,10 +29,14 @@ pub fn rect_of(candidate: &Candidate, (width, height): (usize, usize)) -> Rect {
 
 /// 0..1: how far the path lies beyond what is asked of an alarm.
 pub fn confidence(looks: &Looks) -> f32 {
-    let Some(flight) = &looks.flight else { return 0.0 };
+    let (gain, misfit) = match (&looks.fit, &looks.flight) {
+        (Some(fit), _) => (fit.chi2_constant - fit.chi2, fit.chi2 / fit.freedom.max(1.0)),
+        (None, Some(flight)) => (flight.chi2_line - flight.chi2_fall, flight.chi2_fall / flight.dof()),
+        (None, None) => return 0.0,
+    };
     let margin = |value: f64, scale: f64| 1.0 - (-value.max(0.0) / scale).exp();
-    let proof = margin(flight.chi2_line - flight.chi2_fall, 60.0) * margin(looks.score, 20.0);
-    (proof * (1.0 - flight.chi2_fall / flight.dof() / 12.0).clamp(0.2, 1.0)) as f32
+    let proof = margin(gain, 60.0) * margin(looks.score, 20.0);
+    (proof * (1.0 - misfit / 12.0).clamp(0.2, 1.0)) as f32
 }
 
 /// What the event says of a path at `stage`. `memory`: the candidates of the last pictures, oldest first.
@@ -39,6 +44,7 @@ pub fn report(
     stage: Stage,
     hits: &[Hit],
     looks: &Looks,
+    wall: Option<&Wall>,
     size: (usize, usize),
     memory: &VecDeque<(Pts, Vec<Candidate>)>,
 ) -> Fall {
@@ -79,17 +85,32 @@ pub fn report(
         release: flight.at(flight.release_s).map(to_fraction),
         extrapolated: seconds_of(first) - flight.release_s > 0.12,
     });
+    let measured = wall.zip(looks.fit.as_ref());
+    let origin = match measured {
+        Some((wall, fit)) => wall.origin(fit, first_seen),
+        None => origin,
+    };
+    let landing = measured.and_then(|(wall, fit)| wall.landing(fit));
+    let (speed, fallen, terminal, residual) = match (measured, flight) {
+        (Some((_, fit)), _) => {
+            (Some(fit.falling_mps()), Some(fit.drop_m), Some(fit.flight().terminal_mps()), fit.residual_px)
+        }
+        (None, Some(flight)) => {
+            (Some(flight.speed_mps()), Some(flight.fallen_m()), Some(flight.terminal_mps), flight.rms * height as f64)
+        }
+        (None, None) => (None, None, None, 0.0),
+    };
     Fall {
         stage,
-        ruler: Ruler::Gravity,
+        ruler: if measured.is_some() { Ruler::Calibration } else { Ruler::Gravity },
         origin: origin.filter(|_| !retracted),
-        landing: None,
-        seconds_to_impact: None,
+        landing: landing.and_then(|landing| landing.at),
+        seconds_to_impact: landing.map(|landing| landing.seconds as f32),
         duration_s: seconds_of(points[points.len() - 1].0) as f32 - seconds_of(first) as f32,
-        vertical_speed_mps: flight.map(|flight| flight.speed_mps() as f32),
-        fallen_m: flight.map(|flight| flight.fallen_m() as f32),
-        terminal_speed_mps: flight.map(|f| f.terminal_mps as f32).filter(|v| *v < 100.0),
-        fit_residual_px: flight.map_or(0.0, |flight| (flight.rms * height as f64) as f32),
+        vertical_speed_mps: speed.map(|speed| speed as f32),
+        fallen_m: fallen.map(|metres| metres as f32),
+        terminal_speed_mps: terminal.map(|speed| speed as f32).filter(|speed| *speed < 100.0),
+        fit_residual_px: residual as f32,
         size_px: (looks.size * height as f64) as f32,
         trajectory,
     }

@@ -10,6 +10,7 @@ use super::judge::{self, Doubt, Looks, Terms};
 use super::kernel::{CELL, Kernel};
 use super::link::{Hit, Linker, Path, Told};
 use super::report;
+use super::wall::Wall;
 use crate::base::event::{Fact, Happening, Object, Phase, Severity};
 use crate::base::fall::Stage;
 use crate::base::frame::{Frame, Picture, Pixels};
@@ -23,6 +24,8 @@ pub struct WatchSpec {
     pub detect: Option<Polygon>,
     /// Where they are not, by name: a tree, a flag, a road.
     pub shields: Vec<(String, Polygon)>,
+    /// Metres and floors, where the camera is calibrated.
+    pub wall: Option<Wall>,
 }
 
 /// Age of the picture that a new one is compared with: a body moves by more than its size in it.
@@ -34,7 +37,7 @@ const MEMORY_S: f64 = 3.0;
 /// If so much of the picture stirs, the light has changed or the camera moves: nobody can tell a fall.
 const STIR_MAX: f32 = 0.2;
 /// How long after that.
-const HOLD_S: f64 = 0.5;
+const HOLD_S: f64 = 0.2;
 /// A time without pictures after which no path goes on.
 const CUT_S: f64 = 2.0;
 /// A path that shares its last sightings with a fall is the same body; within so many sizes of it, or pixels, a reflection.
@@ -89,6 +92,8 @@ struct State {
     field: Field,
     finder: Finder,
     linker: Linker,
+    /// For pictures of this size.
+    wall: Option<Wall>,
     earlier: VecDeque<(Pts, Arc<dyn Pixels>)>,
     found: Vec<Candidate>,
     memory: VecDeque<(Pts, Vec<Candidate>)>,
@@ -122,7 +127,8 @@ impl Watcher {
         if !fits || self.session != frame.session {
             self.finish(seen);
             self.session = frame.session;
-            self.state = (width >= 3 * CELL && height >= 3 * CELL).then(|| State::new(&self.spec, self.kernel, width, height));
+            self.state =
+                (width >= 3 * CELL && height >= 3 * CELL).then(|| State::new(&self.spec, self.kernel, width, height));
         }
         let Some(state) = &mut self.state else { return Some(Blind::Learning) };
         state.observe(frame, &picture, &mut self.falls_told, seen)
@@ -158,6 +164,7 @@ impl State {
             height,
             finder: Finder::new(watched),
             linker: Linker::new(width, height),
+            wall: spec.wall.as_ref().map(|wall| wall.resized(width, height)),
             field,
             earlier: VecDeque::with_capacity(EARLIER_MAX),
             found: Vec::with_capacity(PEAKS_MAX),
@@ -235,7 +242,7 @@ impl State {
             if let Told::Fall(id) = path.told {
                 let Some(fall) = self.falls.iter_mut().find(|fall| fall.id == id) else { continue };
                 let hit = path.last();
-                if fall.over || fall.last().pts == pts || !fall.takes(hit, (width, height)) {
+                if fall.over || fall.last().pts == pts || !fall.takes(hit, self.wall.as_ref(), (width, height)) {
                     continue;
                 }
                 fall.hits.push(*hit);
@@ -243,10 +250,11 @@ impl State {
                 if fall.confirmed && fall.hits.len() % 4 != 0 {
                     continue;
                 }
-                fall.looks = judge::look(&fall.hits, width, height);
+                fall.looks = judge::look(&fall.hits, self.wall.as_ref(), width, height);
                 if !fall.confirmed && judge::doubts(&fall.looks, &Terms::CONFIRMED).is_empty() {
                     fall.confirmed = true;
-                    let happening = fall.happening(Stage::Confirmed, pts, (width, height), &self.memory);
+                    let happening =
+                        fall.happening(Stage::Confirmed, pts, (width, height), self.wall.as_ref(), &self.memory);
                     seen.happenings.push(happening);
                 }
                 continue;
@@ -263,11 +271,7 @@ impl State {
                 continue;
             }
             fits += 1;
-            let looks = judge::look(way, width, height);
-            if std::env::var("FDBG").is_ok() {
-                let f = looks.flight.as_ref();
-                eprintln!("DBG {} id {} hits {} score {:.1} last {:.0},{:.0} {:?} line {:.0} steady {:.1} chi {:.2} near {:.2} rel {:.2} vt {} around {:.2} cut {:.2}", pts.0 / 1000000, path.id, looks.hits, looks.score, path.last().candidate.x, path.last().candidate.y, judge::doubts(&looks, &Terms::PRE).iter().map(|d| d.word()).collect::<Vec<_>>(), f.map_or(0.0, |f| f.chi2_line - f.chi2_fall), f.map_or(0.0, |f| f.chi2_steady - f.chi2_fall), f.map_or(0.0, |f| f.chi2_fall / f.dof()), f.map_or(0.0, |f| f.nearing), f.map_or(0.0, |f| f.release_s), f.map_or(0.0, |f| f.terminal_mps), looks.around, looks.cut);
-            }
+            let looks = judge::look(way, self.wall.as_ref(), width, height);
             if !judge::doubts(&looks, &Terms::PRE).is_empty() {
                 continue;
             }
@@ -275,7 +279,7 @@ impl State {
             let hits = way.to_vec();
             path.told = Told::Fall(*told);
             let fall = Fall { id: *told, began: hits[0].pts, confirmed: false, hits, looks, over: false };
-            seen.happenings.push(fall.happening(Stage::Pre, pts, (width, height), &self.memory));
+            seen.happenings.push(fall.happening(Stage::Pre, pts, (width, height), self.wall.as_ref(), &self.memory));
             self.falls.push(fall);
         }
     }
@@ -284,23 +288,31 @@ impl State {
     fn close_ended(&mut self, pts: Pts, seen: &mut Seen) {
         let paths = self.linker.paths();
         let alive = |fall: &Fall| {
-            pts.since(fall.last().pts).as_secs_f64() <= LOST_S && paths.iter().any(|path| path.told == Told::Fall(fall.id))
+            pts.since(fall.last().pts).as_secs_f64() <= LOST_S
+                && paths.iter().any(|path| path.told == Told::Fall(fall.id))
         };
         let (open, ended): (Vec<Fall>, Vec<Fall>) = self.falls.drain(..).partition(alive);
         self.falls = open;
-        for fall in ended {
-            let stage = if fall.confirmed { Stage::Evidence } else { Stage::Retracted };
-            seen.happenings.push(fall.happening(stage, pts, (self.width, self.height), &self.memory));
+        for mut fall in ended {
+            fall.looks = judge::look(&fall.hits, self.wall.as_ref(), self.width, self.height);
+            // A bird may dive like a stone for a second: the whole path has the last word.
+            let sound = fall.confirmed && judge::stands(&fall.looks);
+            let stage = if sound { Stage::Evidence } else { Stage::Retracted };
+            seen.happenings.push(fall.happening(
+                stage,
+                pts,
+                (self.width, self.height),
+                self.wall.as_ref(),
+                &self.memory,
+            ));
         }
         let (width, height) = (self.width, self.height);
         for path in self.linker.ended().drain(..) {
             let way = &path.hits[path.onset()..];
             if path.told == Told::Nothing && !judge::plainly_not(way, height, &Terms::PRE) {
-                let looks = judge::look(way, width, height);
+                let looks = judge::look(way, self.wall.as_ref(), width, height);
                 let doubts = judge::doubts(&looks, &Terms::PRE);
-                let at = |candidate: &Candidate| {
-                    Point::new(candidate.x / width as f32, candidate.y / height as f32)
-                };
+                let at = |candidate: &Candidate| Point::new(candidate.x / width as f32, candidate.y / height as f32);
                 seen.near_misses.push(NearMiss {
                     first: way[0].pts,
                     last: path.last().pts,
@@ -326,7 +338,15 @@ impl Fall {
     }
 
     /// Whether a sighting of one of its paths is where the fall goes on.
-    fn takes(&self, hit: &Hit, (width, height): (usize, usize)) -> bool {
+    fn takes(&self, hit: &Hit, wall: Option<&Wall>, (width, height): (usize, usize)) -> bool {
+        if let Some((wall, fit)) = wall.zip(self.looks.fit.as_ref()) {
+            let seconds = hit.pts.since(self.hits[0].pts).as_secs_f64();
+            let Some([x, y]) = fit.pixel_at(&wall.calibration, seconds) else { return true };
+            let far = (f64::from(hit.candidate.x) - x).hypot(f64::from(hit.candidate.y) - y);
+            let ahead = hit.pts.since(self.last().pts).as_secs_f64();
+            let way = f64::from(self.last().candidate.y - self.hits[0].candidate.y).abs();
+            return far <= 5.0 + 0.7 * f64::from(hit.candidate.size()) + way * 0.3 * ahead;
+        }
         let Some(flight) = &self.looks.flight else { return true };
         let seconds = hit.pts.since(self.hits[0].pts).as_secs_f64();
         let Some((x, y)) = flight.at(seconds) else { return true };
@@ -359,9 +379,10 @@ impl Fall {
         stage: Stage,
         pts: Pts,
         size: (usize, usize),
+        wall: Option<&Wall>,
         memory: &VecDeque<(Pts, Vec<Candidate>)>,
     ) -> Happening {
-        let fall = report::report(stage, &self.hits, &self.looks, size, memory);
+        let fall = report::report(stage, &self.hits, &self.looks, wall, size, memory);
         let last = &self.last().candidate;
         let object = Object {
             track_id: self.id,
@@ -401,4 +422,3 @@ fn same(a: &Picture<'_>, b: &Picture<'_>) -> bool {
     let step = (a.height / 24).max(1);
     (0..a.height).step_by(step).all(|y| one.row(y, a.width) == other.row(y, a.width))
 }
-

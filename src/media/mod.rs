@@ -4,6 +4,7 @@
 mod arrival;
 mod container;
 pub mod decoder;
+pub mod encoder;
 mod fault;
 mod footage;
 mod picture;

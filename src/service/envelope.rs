@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::base::event::{
-    Body, CameraHealth, Common, Counts, CrowdEvent, Event, Fact, FallingObject, FrameRef, GateCrossing, Happening, InZone, Media,
-    ModelRef, Phase, PlateRead, Severity, Speeding, Tailgating, WrongWay, ZoneEvent,
+    Body, CameraHealth, Common, Counts, CrowdEvent, Event, Fact, FallingObject, FrameRef, GateCrossing, Happening,
+    InZone, Media, ModelRef, Phase, PlateRead, Severity, Speeding, Tailgating, WrongWay, ZoneEvent,
 };
 use crate::base::id;
 use crate::base::scene::Scene;

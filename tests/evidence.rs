@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use oriel::base::event::{Body, Event, Phase};
+use oriel::base::fall::Stage;
 use oriel::base::frame::{Picture, Planes};
 use oriel::base::hash::sha256_hex;
 use oriel::base::stop::Stop;
@@ -89,8 +90,7 @@ struct Filmed {
 impl Filmed {
     fn start(clip: &Path, spec_of_reel: ReelSpec) -> Filmed {
         media::init().expect("GStreamer is installed");
-        let stream =
-            Stream { path: "/cam".into(), clip: clip.into(), looped: true, user: None, password: None };
+        let stream = Stream { path: "/cam".into(), clip: clip.into(), looped: true, user: None, password: None };
         let server = Server::start(0, vec![stream]).expect("a free port");
         let (tell, footage) = channel();
         let reel = Reel::new(spec_of_reel, Box::new(move |footage| tell.send(footage).unwrap_or_default()));
@@ -213,16 +213,29 @@ fn facade_box(folder: &Path, url: &str, more: &str) -> Service {
     Service::start(config).expect("it starts")
 }
 
-/// The first event of that stage. Waits for it.
-fn of_stage(address: SocketAddr, stage: &str) -> Event {
-    let end = Instant::now() + Duration::from_secs(60);
+/// All events of falls so far, oldest first.
+fn falls(address: SocketAddr) -> Vec<Event> {
+    let list: Value = serde_json::from_slice(&page(address, "/api/events?limit=500")).expect("JSON");
+    let list = list["events"].as_array().expect("a list").iter().rev();
+    let falls = list.filter(|event| event["type"] == "oriel.facade.falling_object.v1");
+    falls.map(|event| serde_json::from_value(event.clone()).expect("an event")).collect()
+}
+
+fn stage(event: &Event) -> Stage {
+    let Body::FallingObject(data) = &event.body else { panic!("a fall") };
+    data.fall.stage
+}
+
+/// Looks until `found` does.
+fn until<T>(address: SocketAddr, found: impl Fn(&[Event]) -> Option<T>) -> T {
+    let end = Instant::now() + Duration::from_secs(90);
     loop {
-        let list: Value = serde_json::from_slice(&page(address, "/api/events?limit=100")).expect("JSON");
-        let list = list.as_array().or_else(|| list["events"].as_array()).expect("a list").clone();
-        if let Some(event) = list.iter().rev().find(|event| event["data"]["stage"] == stage) {
-            return serde_json::from_value(event.clone()).expect("an event");
+        let falls = falls(address);
+        if let Some(found) = found(&falls) {
+            return found;
         }
-        assert!(Instant::now() < end, "no {stage}: {list:#?}");
+        let told: Vec<_> = falls.iter().map(|event| (&event.correlationid, stage(event))).collect();
+        assert!(Instant::now() < end, "{told:?}");
         std::thread::sleep(Duration::from_millis(200));
     }
 }
@@ -236,13 +249,17 @@ fn a_fall_comes_with_its_clip_and_its_pictures() {
     let server = Server::start(0, vec![stream]).expect("a free port");
     let service = facade_box(folder.path(), &server.url(0), "    clip: {before_s: 2, after_s: 2}\n");
     let address = service.page().expect("it has a page");
-    let confirmed = of_stage(address, "confirmed");
-    let event = of_stage(address, "evidence");
-    assert_eq!(event.correlationid, confirmed.correlationid);
+    let event = until(address, |falls| falls.iter().find(|event| stage(event) == Stage::Evidence).cloned());
     assert_eq!(event.phase(), Phase::End);
-    let (pre, Body::FallingObject(data)) = (of_stage(address, "pre"), &event.body) else { panic!("a fall") };
-    let media = data.common.media.as_ref().expect("files");
     let id = &event.correlationid;
+    let before = falls(address);
+    let before: Vec<&Event> = before.iter().filter(|event| event.correlationid == *id).collect();
+    assert_eq!(
+        before.iter().map(|event| stage(event)).collect::<Vec<_>>(),
+        [Stage::Pre, Stage::Confirmed, Stage::Evidence]
+    );
+    let pre = before[0];
+    let media = event.body.common().and_then(|common| common.media.as_ref()).expect("files");
     assert_eq!(media.clip.as_deref(), Some(format!("/media/{id}.mp4").as_str()));
     assert_eq!(media.strobe.as_deref(), Some(format!("/media/{id}-strobe.jpg").as_str()));
     assert_eq!(media.crop.as_deref(), Some(format!("/media/{id}-origin.jpg").as_str()));
@@ -267,7 +284,8 @@ fn a_fall_comes_with_its_clip_and_its_pictures() {
     assert!(crop.width() >= 4 * 96 && crop.width() == crop.height(), "{} x {}", crop.width(), crop.height());
     if let Some(keep) = std::env::var_os("ORIEL_KEEP") {
         for file in &media.files {
-            std::fs::copy(folder.path().join("data/media").join(&file.name), Path::new(&keep).join(&file.name)).expect("kept");
+            std::fs::copy(folder.path().join("data/media").join(&file.name), Path::new(&keep).join(&file.name))
+                .expect("kept");
         }
     }
     service.stop().expect("it ends");
@@ -282,16 +300,30 @@ fn a_service_that_stops_sends_the_fall_with_what_there_is() {
     let server = Server::start(0, vec![stream]).expect("a free port");
     let service = facade_box(folder.path(), &server.url(0), "    clip: {before_s: 1, after_s: 30}\n");
     let address = service.page().expect("it has a page");
-    let confirmed = of_stage(address, "confirmed");
-    // The fall is over within a second; its clip would go on for half a minute.
-    std::thread::sleep(2 * SECOND);
+    // A fall that was confirmed is over within seconds, and not taken back; its clip would go on for half a minute.
+    let mut known: Vec<String> = Vec::new();
+    let id = loop {
+        let id = until(address, |falls| {
+            let new = |event: &&Event| stage(event) == Stage::Confirmed && !known.contains(&event.correlationid);
+            falls.iter().find(new).map(|event| event.correlationid.clone())
+        });
+        std::thread::sleep(3 * SECOND);
+        let back = |event: &Event| event.correlationid == id && stage(event) == Stage::Retracted;
+        if !falls(address).iter().any(back) {
+            break id;
+        }
+        known.push(id);
+    };
     service.stop().expect("it ends");
     let reader = Reader::open(&folder.path().join("data")).expect("the ledger is there");
     let rows = reader.query(&Filter::default()).expect("it is read");
     let texts = rows.iter().map(|row| String::from_utf8_lossy(&row.payload));
-    let text = texts.rev().find(|text| text.contains("\"stage\":\"evidence\"")).expect("the event is not lost");
+    let text = texts
+        .rev()
+        .find(|text| text.contains("\"stage\":\"evidence\"") && text.contains(&id))
+        .expect("the event is not lost");
     let event: Event = serde_json::from_str(&text).expect("an event");
-    assert_eq!(event.correlationid, confirmed.correlationid);
+    assert_eq!(event.correlationid, id);
     let media = event.body.common().and_then(|common| common.media.clone()).expect("the clip so far");
     assert!(media.clip.is_some() && media.strobe.is_none(), "{media:?}");
 }

@@ -50,7 +50,8 @@ impl Footage {
 
     fn mux(&self, part: &Path, head: &Path) -> Result<Written, Fault> {
         let timed = self.timed();
-        let (Some(first), Some(last)) = (timed.first().map(|unit| unit.pts), timed.iter().map(|unit| unit.pts).max()) else {
+        let (Some(first), Some(last)) = (timed.first().map(|unit| unit.pts), timed.iter().map(|unit| unit.pts).max())
+        else {
             return Err(Fault::new(Reason::StreamError, "a clip without a picture".into()));
         };
         let format = if self.codec == "h265" { "hvc1" } else { "avc" };

@@ -71,7 +71,8 @@ impl Archive {
     pub fn open(desk: Desk, media: PathBuf, bytes_max: u64, stop: Stop) -> std::io::Result<Archive> {
         let (jobs, waiting) = sync_channel(JOBS_MAX);
         let slot = Slot { jobs, falls: Arc::default(), tally: Arc::default() };
-        let room = Room { desk, media, bytes_max, stop, falls: Arc::clone(&slot.falls), tally: Arc::clone(&slot.tally) };
+        let room =
+            Room { desk, media, bytes_max, stop, falls: Arc::clone(&slot.falls), tally: Arc::clone(&slot.tally) };
         let thread = std::thread::Builder::new().name("archive".into()).spawn(move || room.work(&waiting))?;
         Ok(Archive { slot, thread })
     }
@@ -197,7 +198,12 @@ impl Room {
 pub fn note(media: &Path, name: &str) -> Option<MediaFile> {
     let file = File::open(media.join(name)).ok()?;
     let bytes = file.metadata().ok()?.len();
-    Some(MediaFile { name: name.to_owned(), url: format!("/media/{name}"), sha256: hash::sha256_hex_of(file).ok()?, bytes })
+    Some(MediaFile {
+        name: name.to_owned(),
+        url: format!("/media/{name}"),
+        sha256: hash::sha256_hex_of(file).ok()?,
+        bytes,
+    })
 }
 
 /// Pictures of a fall, from its clip: its whole way, and where it began.

@@ -47,7 +47,11 @@ pub struct Paper {
 enum Letter {
     Paper(Box<Paper>),
     /// Files of a clip; `done`: there will be no more.
-    Files { clip: String, media: Box<Media>, done: bool },
+    Files {
+        clip: String,
+        media: Box<Media>,
+        done: bool,
+    },
 }
 
 struct Picture {
@@ -111,7 +115,8 @@ impl Desk {
             Picture { frame, rect, words }
         });
         match self.papers.try_send(Letter::Paper(Box::new(Paper { event, picture, clip }))) {
-            Ok(()) | Err(TrySendError::Full(Letter::Files { .. }) | TrySendError::Disconnected(Letter::Files { .. })) => {}
+            Ok(())
+            | Err(TrySendError::Full(Letter::Files { .. }) | TrySendError::Disconnected(Letter::Files { .. })) => {}
             Err(TrySendError::Full(Letter::Paper(paper)) | TrySendError::Disconnected(Letter::Paper(paper))) => {
                 self.tally.refused.fetch_add(1, Relaxed);
                 tracing::error!(
@@ -165,7 +170,8 @@ fn clerk(letters: Receiver<Letter>, recorder: Recorder, link: &Link, media: &Pat
                 for (event, ..) in held.iter_mut().filter(|(_, waits_for, _)| *waits_for == clip) {
                     event.body.common_mut().into_iter().for_each(|common| add(&mut common.media, &media));
                 }
-                held.extract_if(.., |(_, waits_for, _)| done && *waits_for == clip).for_each(|(event, ..)| enter(event));
+                held.extract_if(.., |(_, waits_for, _)| done && *waits_for == clip)
+                    .for_each(|(event, ..)| enter(event));
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,

@@ -170,7 +170,7 @@ fn a_camera_that_dies_or_freezes_is_noticed_and_comes_back() {
     let stop = Stop::default();
     let supervisor = std::thread::spawn({
         let (stop, spec) = (stop.clone(), camera(&format!("rtsp://127.0.0.1:{port}/gate")));
-        move || media::run(&spec, &stop, Arc::new(|_, _| Flow::Go), |state| tell.send(state).unwrap_or_default())
+        move || media::run(&spec, &stop, None, Arc::new(|_, _| Flow::Go), |state| tell.send(state).unwrap_or_default())
     });
     let online = |session: u32| move |state: &SourceState| matches!(state, SourceState::Online(n) if *n > session);
     let SourceState::Online(session) = wait(&states, "online", online(0)) else { unreachable!("it is online") };

@@ -131,6 +131,10 @@ fn one_camera_dies_and_comes_back_and_the_other_never_notices() {
     let snapshot = pages[5].split("\"snapshot\":\"/").nth(1).and_then(|rest| rest.split('"').next());
     let snapshot = ureq::get(format!("http://127.0.0.1:{http}/{}", snapshot.expect("a crossing has one"))).call();
     assert_eq!(snapshot.expect("it is served").headers()["content-type"], "image/jpeg");
+    // The clip of the oldest crossing ended with its camera.
+    let clip = pages[5].rsplit("\"clip\":\"/").next().and_then(|rest| rest.split('"').next());
+    let clip = ureq::get(format!("http://127.0.0.1:{http}/{}", clip.expect("a crossing names one"))).call();
+    assert_eq!(clip.expect("it is served").headers()["content-type"], "video/mp4");
     assert!(!pages.iter().any(|text| text.contains(CANARY)));
 
     let told = Command::new("kill").args(["-TERM", &service.0.id().to_string()]).status().expect("kill is there");

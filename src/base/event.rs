@@ -331,9 +331,28 @@ pub struct Media {
     pub clip: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crop: Option<String>,
+    /// The whole way of a fall in one picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strobe: Option<String>,
+    /// Presentation time of the first picture of `clip` on the stream's clock; time in the clip = pts_ns - clip_first_pts_ns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_first_pts_ns: Option<u64>,
+    /// The files that were complete when the event went out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<MediaFile>,
     /// Replay only: presentation time of the clip's first decoded frame; time in the clip = frame.pts_ns - first_pts_ns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_pts_ns: Option<u64>,
+}
+
+/// A file of an event, as it was when it was written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MediaFile {
+    pub name: String,
+    pub url: String,
+    /// Lower case hex.
+    pub sha256: String,
+    pub bytes: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

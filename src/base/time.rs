@@ -23,6 +23,15 @@ impl Pts {
     pub fn since(self, earlier: Pts) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
+
+    /// Moved back; the stream's beginning where it would be before it.
+    pub fn earlier(self, by: Duration) -> Pts {
+        Pts(self.0.saturating_sub(by.as_nanos() as u64))
+    }
+
+    pub fn later(self, by: Duration) -> Pts {
+        Pts(self.0.saturating_add(by.as_nanos() as u64))
+    }
 }
 
 /// Where a frame's capture time comes from.

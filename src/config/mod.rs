@@ -19,7 +19,7 @@ use crate::base::model::Model;
 use crate::base::secret::Secret;
 use crate::facade::WatchSpec;
 use crate::infer::{Provider, RuntimeSpec};
-use crate::media::SourceSpec;
+use crate::media::{ReelSpec, SourceSpec};
 use crate::motion::MotionSpec;
 use crate::rules::NamedRule;
 
@@ -86,6 +86,8 @@ pub struct Config {
     pub node: String,
     /// Ledger and evidence.
     pub data: PathBuf,
+    /// Of all snapshots, clips and pictures together.
+    pub media_bytes_max: u64,
     pub mqtt: Mqtt,
     /// None if it is switched off.
     pub http: Option<Http>,
@@ -221,6 +223,8 @@ pub struct Camera {
     /// Set where a rule asks for the plates of vehicles.
     pub plates: Option<Plates>,
     pub snapshots: bool,
+    /// None makes no clips.
+    pub clips: Option<ReelSpec>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

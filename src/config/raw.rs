@@ -127,6 +127,8 @@ keys! {
         node: String;
         /// Folder of the ledger and of snapshots, relative to the folder the service is started in.
         data: String, default "data";
+        /// Most that snapshots, clips and pictures of falls may take of the disk, GB; the oldest go. They are kept 30 days.
+        media_gb: f64, in 0.1 to 100000, default 10.0;
         /// The broker: `embedded`, a URL `mqtt://[user[:password]@]host[:port]` (or `mqtts://`), or a map.
         mqtt: OrText<Mqtt>;
         /// The page, the metrics and the events over HTTP.
@@ -248,6 +250,22 @@ keys! {
         facade: Facade;
         /// A JPEG with each event.
         snapshots: bool, default true;
+        /// The seconds around an event as a video, cut from the camera's own stream.
+        clips: bool, default true;
+        /// How long those are.
+        clip: Clip;
+    }
+}
+
+keys! {
+    /// Length of clips, and the memory for what was before an event.
+    Clip {
+        /// Seconds before the event. 10 if absent at a facade, 5 at a gate.
+        before_s: f64, in 0 to 30;
+        /// Seconds after it. 10 if absent at a facade, 5 at a gate.
+        after_s: f64, in 0 to 30;
+        /// Most memory for the seconds before, MB; where it is too small, clips begin later.
+        ring_mb: u64, in 1 to 1024, default 32u64;
     }
 }
 

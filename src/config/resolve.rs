@@ -17,7 +17,7 @@ use crate::base::secret::Secret;
 use crate::base::throttle::Throttle;
 use crate::base::time::Zone;
 use crate::infer::RuntimeSpec;
-use crate::media::{Origin, SourceSpec};
+use crate::media::{Origin, ReelSpec, SourceSpec};
 use crate::motion::MotionSpec;
 use crate::rules::{NamedRule, RuleSpec};
 
@@ -132,6 +132,7 @@ impl Desk<'_> {
         Some(Config {
             node: node.map(|node| node.value.clone()).unwrap_or_default(),
             data: PathBuf::from(root.data()),
+            media_bytes_max: (root.media_gb() * 1e9) as u64,
             mqtt: mqtt?,
             http,
             inference,
@@ -467,6 +468,7 @@ impl Desk<'_> {
             watch,
             plates: None,
             snapshots: raw.snapshots(),
+            clips: raw.clips().then(|| clips(raw.clip.as_ref().map(|at| &at.value), kind)),
         })
     }
 
@@ -774,4 +776,15 @@ fn meet(a: [f64; 2], b: [f64; 2], c: [f64; 2], d: [f64; 2]) -> bool {
         return true;
     }
     (s1 == 0.0 && on(a, b, c)) || (s2 == 0.0 && on(a, b, d)) || (s3 == 0.0 && on(c, d, a)) || (s4 == 0.0 && on(c, d, b))
+}
+
+/// Without a word a facade's clips are twice as long as a gate's: a fall is over before somebody looks up.
+fn clips(raw: Option<&raw::Clip>, kind: Option<CameraKind>) -> ReelSpec {
+    let usual = if kind == Some(CameraKind::Facade) { 10.0 } else { 5.0 };
+    let seconds = |at: Option<&At<f64>>| Duration::try_from_secs_f64(at.map_or(usual, |at| at.value)).unwrap_or_default();
+    ReelSpec {
+        before: seconds(raw.and_then(|raw| raw.before_s.as_ref())),
+        after: seconds(raw.and_then(|raw| raw.after_s.as_ref())),
+        bytes_max: raw.map_or(32, |raw| raw.ring_mb()) as usize * 1_000_000,
+    }
 }

@@ -20,9 +20,8 @@ use crate::ledger::{Filter, Reader};
 /// Events of one answer, unless `limit` asks for another number.
 const EVENTS_USUAL: usize = 50;
 const EVENTS_MAX: usize = 500;
-/// A file is in memory while it is sent. More than the largest picture a camera may send takes unpacked: 8.9 million pixels
-/// of 12 bits.
-const MEDIA_BYTES_MAX: u64 = 16 << 20;
+/// A file is in memory while it is sent. More than the longest clip that a reel makes.
+const MEDIA_BYTES_MAX: u64 = 128 << 20;
 const PAGE: &str = include_str!("page.html");
 const JSON: &str = "application/json";
 
@@ -161,7 +160,7 @@ fn short(text: &str) -> String {
 async fn media(State(house): Hand, uri: Uri) -> Result<Response, Refusal> {
     // As it came: percent signs are no part of these names, so nothing is decoded.
     let name = uri.path().strip_prefix("/media/").unwrap_or_default();
-    let gone = || Refusal::new(StatusCode::NOT_FOUND, "expected the name of a kept snapshot: <event id>.jpg");
+    let gone = || Refusal::new(StatusCode::NOT_FOUND, "expected the name of a kept file, such as <event id>.jpg; a clip is there once it is complete");
     let kind = kind_of(name).ok_or_else(gone)?;
     let path = house.media.join(name);
     let read = tokio::task::spawn_blocking(move || -> std::io::Result<Vec<u8>> {
@@ -194,6 +193,9 @@ fn kind_of(name: &str) -> Option<&'static str> {
         (id, "mp4") => (id, "video/mp4"),
         _ => return None,
     };
+    // Pictures of a fall have a word of what they show.
+    let of_fall = (kind == "image/jpeg").then(|| id.strip_suffix("-strobe").or(id.strip_suffix("-origin"))).flatten();
+    let id = of_fall.unwrap_or(id);
     let plain = id.len() == 36 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-'));
     plain.then_some(kind)
 }
@@ -207,6 +209,11 @@ mod tests {
         let id = "0199c0de-0000-7000-8000-000000000001";
         assert_eq!(kind_of(&format!("{id}.jpg")), Some("image/jpeg"));
         assert_eq!(kind_of(&format!("{id}.mp4")), Some("video/mp4"));
+        assert_eq!(kind_of(&format!("{id}-strobe.jpg")), Some("image/jpeg"));
+        assert_eq!(kind_of(&format!("{id}-origin.jpg")), Some("image/jpeg"));
+        for bad in ["-strobe.mp4", "-strobe-strobe.jpg", "-other.jpg"] {
+            assert_eq!(kind_of(&format!("{id}{bad}")), None, "{bad}");
+        }
         let long = format!("{id}0.jpg");
         let upper = format!("{}.jpg", id.to_uppercase());
         for bad in ["", ".jpg", "x.jpg", "../ledger.db", id, &long, &upper, &format!("{id}.db"), &format!("{id}.JPG")] {

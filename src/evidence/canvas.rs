@@ -9,9 +9,9 @@ pub type Rgb = [u8; 3];
 
 #[derive(Clone, Default)]
 pub struct Canvas {
-    width: usize,
-    height: usize,
-    rgb: Vec<u8>,
+    pub(super) width: usize,
+    pub(super) height: usize,
+    pub(super) rgb: Vec<u8>,
 }
 
 impl Canvas {
@@ -91,6 +91,23 @@ impl Canvas {
             let x = ax + (bx - ax) * step / steps;
             let y = ay + (by - ay) * step / steps;
             self.fill(x - stroke / 2, y - stroke / 2, stroke, stroke, colour);
+        }
+    }
+
+    /// A line of one pixel that what is under it shows through; `weight` 0..255 of the colour.
+    pub fn tint_line(&mut self, a: Point, b: Point, colour: Rgb, weight: u16) {
+        let (ax, ay) = self.at(a);
+        let (bx, by) = self.at(b);
+        let steps = (bx - ax).abs().max((by - ay).abs()).max(1);
+        for step in 0..steps {
+            let (x, y) = (ax + (bx - ax) * step / steps, ay + (by - ay) * step / steps);
+            if x < 0 || y < 0 || x >= self.width as i64 || y >= self.height as i64 {
+                continue;
+            }
+            let start = 3 * (y as usize * self.width + x as usize);
+            for (own, new) in self.rgb[start..start + 3].iter_mut().zip(colour) {
+                *own = ((u16::from(*own) * (255 - weight) + u16::from(new) * weight) / 255) as u8;
+            }
         }
     }
 

@@ -2,11 +2,13 @@
 
 mod canvas;
 pub mod still;
+mod strobe;
 
 use std::io::Write;
 use std::path::Path;
 
 pub use canvas::{Canvas, Rgb};
+pub use strobe::{Strobe, enlarged};
 
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {reason}")]

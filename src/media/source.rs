@@ -15,7 +15,7 @@ use super::container::demuxer;
 use super::decoder::{codec_of, named, tail};
 use super::fault::of_message;
 use super::picture::Decoded;
-use super::{Fault, Flow, OnShot, Origin, Shot, SourceSpec, Tap, Transport, shed};
+use super::{Fault, Flow, OnShot, Origin, Reel, Shot, SourceSpec, Tap, Transport, shed};
 use crate::base::health::Reason;
 use crate::base::stop::Stop;
 use crate::base::time::{Captured, Pts, TimeSource, Timestamp};
@@ -70,7 +70,7 @@ pub fn run_once(
     on_shot: OnShot,
     on_first: impl FnMut(),
 ) -> Result<(), Fault> {
-    run_tapped(spec, session, stop, on_shot, on_first, None)
+    run_heard(spec, session, stop, on_shot, on_first, Ears::default())
 }
 
 /// As `run_once`, with an ear on the encoded stream.
@@ -79,8 +79,26 @@ pub fn run_tapped(
     session: &Session,
     stop: &Stop,
     on_shot: OnShot,
-    mut on_first: impl FnMut(),
+    on_first: impl FnMut(),
     tap: Option<Arc<Tap>>,
+) -> Result<(), Fault> {
+    run_heard(spec, session, stop, on_shot, on_first, Ears { tap, reel: None })
+}
+
+/// Who hears the encoded stream.
+#[derive(Clone, Default)]
+pub(super) struct Ears {
+    pub tap: Option<Arc<Tap>>,
+    pub reel: Option<Arc<Reel>>,
+}
+
+pub(super) fn run_heard(
+    spec: &SourceSpec,
+    session: &Session,
+    stop: &Stop,
+    on_shot: OnShot,
+    mut on_first: impl FnMut(),
+    ears: Ears,
 ) -> Result<(), Fault> {
     let live = matches!(spec.origin, Origin::Rtsp(_));
     let shared = Arc::new(Mutex::new(Shared { last: None, fault: None, finished: false }));
@@ -94,7 +112,7 @@ pub fn run_tapped(
         let (shared, on_shot) = (Arc::clone(&shared), on_shot);
         move |_, pad| {
             let Some(pipeline) = pipeline.upgrade() else { return };
-            if let Err(fault) = link(&pipeline, pad, &spec, &session, &shared, &on_shot, tap.as_ref()) {
+            if let Err(fault) = link(&pipeline, pad, &spec, &session, &shared, &on_shot, &ears) {
                 shared.lock().expect("held for a move only").fault.get_or_insert(fault);
             }
         }
@@ -236,7 +254,7 @@ fn link(
     session: &Session,
     shared: &Arc<Mutex<Shared>>,
     on_shot: &OnShot,
-    tap: Option<&Arc<Tap>>,
+    ears: &Ears,
 ) -> Result<(), Fault> {
     let wrong = |error: &dyn std::fmt::Display| Fault::new(Reason::StreamError, error.to_string());
     let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
@@ -264,8 +282,12 @@ fn link(
     let (bin, variant) = tail(codec, spec.decode)?;
     tracing::debug!(codec, ?variant, "decoder chosen");
     refuse_large(&bin, spec.pixels_max, shared)?;
+    // Before what is not decoded is taken away: a clip needs every picture.
+    if let Some(reel) = &ears.reel {
+        reel.install(&bin, codec)?;
+    }
     shed::install(&bin, codec, spec.skip_non_reference, spec.throttle.clone(), shared)?;
-    if let Some(tap) = tap {
+    if let Some(tap) = &ears.tap {
         tap.install(&bin, codec)?;
     }
     receive(&bin, spec, session, shared, on_shot)?;

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::source::{Session, run_once};
-use super::{Flow, OnShot, Origin, Shot, SourceSpec, SourceState};
+use super::source::{Ears, Session, run_heard};
+use super::{Flow, OnShot, Origin, Reel, Shot, SourceSpec, SourceState};
 use crate::base::stop::Stop;
 
-/// Runs the source until `stop` is asked for. `on_shot` gets the session's number, from 1.
+/// Runs the source until `stop` is asked for. `on_shot` gets the session's number, from 1. `reel` keeps what is encoded; its
+/// owner cuts it where a session ends.
 pub fn run(
     spec: &SourceSpec,
     stop: &Stop,
+    reel: Option<Arc<Reel>>,
     on_shot: Arc<dyn Fn(u32, Shot) -> Flow + Send + Sync>,
     mut on_state: impl FnMut(SourceState),
 ) {
@@ -22,10 +24,12 @@ pub fn run(
             Arc::new(move |shot| on_shot(session, shot))
         };
         let mut seen = false;
-        let ended = run_once(spec, &Session::live(), stop, shots, || {
+        let ears = Ears { tap: None, reel: reel.clone() };
+        let on_first = || {
             seen = true;
             on_state(SourceState::Online(session));
-        });
+        };
+        let ended = run_heard(spec, &Session::live(), stop, shots, on_first, ears);
         if stop.asked() {
             return;
         }

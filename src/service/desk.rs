@@ -2,22 +2,26 @@
 //! state. Its queue is bounded; when it is behind, an event goes out without its picture rather than late or never.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
+use super::archive::{Fallen, Slot, note};
 use super::envelope::Envelope;
-use crate::base::event::{Body, CrowdEvent, Event, Happening, Media, Phase};
+use crate::base::event::{Body, CrowdEvent, Event, Fact, Happening, Media, Phase};
+use crate::base::fall::{Fall, Stage};
 use crate::base::frame::Frame;
 use crate::base::geometry::{Point, Rect};
 use crate::base::scene::Scene;
 use crate::base::time::Pts;
 use crate::base::track::TrackId;
-use crate::engine::{Finished, Judged, Listener};
+use crate::engine::{Finished, Judged, Listener, Watched};
 use crate::evidence::{Canvas, write_jpeg};
 use crate::ledger::Recorder;
+use crate::media::Reel;
 use crate::mqtt::Link;
 
 /// Events that may wait for the clerk.
@@ -27,12 +31,27 @@ const PICTURES_MAX: usize = 24;
 /// Open incidents of one camera whose best picture is kept.
 const BEST_MAX: usize = 4;
 /// Good enough to recognise a face-sized patch, a tenth of the raw size.
-const JPEG_QUALITY: u8 = 85;
+pub(super) const JPEG_QUALITY: u8 = 85;
+
+/// How much later than its clip's end an event with evidence goes out at the latest.
+const EVIDENCE_LATE: Duration = Duration::from_secs(5);
 
 /// What the clerk is asked to file.
 pub struct Paper {
     event: Event,
     picture: Option<Picture>,
+    /// The clip whose files it waits for, and until when.
+    clip: Option<(String, Instant)>,
+}
+
+enum Letter {
+    Paper(Box<Paper>),
+    /// Files of a clip; `done`: there will be no more.
+    Files {
+        clip: String,
+        media: Box<Media>,
+        done: bool,
+    },
 }
 
 struct Picture {
@@ -53,7 +72,7 @@ pub struct DeskTally {
 /// Where listeners hand in their papers.
 #[derive(Clone)]
 pub struct Desk {
-    papers: SyncSender<Paper>,
+    papers: SyncSender<Letter>,
     pub tally: Arc<DeskTally>,
 }
 
@@ -74,6 +93,16 @@ impl Desk {
     }
 
     pub fn file(&self, event: Event, picture: Option<(Frame, Rect, String)>) {
+        self.file_with(event, picture, None);
+    }
+
+    /// Files of a clip that events wait for. The archive's thread may wait for the clerk, a stream's may not.
+    pub fn files(&self, clip: &str, media: Media, done: bool) {
+        let _ = self.papers.send(Letter::Files { clip: clip.to_owned(), media: Box::new(media), done });
+    }
+
+    /// The event waits for the files of `clip`, until then at most.
+    fn file_with(&self, event: Event, picture: Option<(Frame, Rect, String)>, clip: Option<(String, Instant)>) {
         let picture = picture.filter(|_| {
             let free = self.tally.pictures_waiting.load(Relaxed) < PICTURES_MAX;
             if !free {
@@ -85,9 +114,10 @@ impl Desk {
             self.tally.pictures_waiting.fetch_add(1, Relaxed);
             Picture { frame, rect, words }
         });
-        match self.papers.try_send(Paper { event, picture }) {
-            Ok(()) => {}
-            Err(TrySendError::Full(paper) | TrySendError::Disconnected(paper)) => {
+        match self.papers.try_send(Letter::Paper(Box::new(Paper { event, picture, clip }))) {
+            Ok(())
+            | Err(TrySendError::Full(Letter::Files { .. }) | TrySendError::Disconnected(Letter::Files { .. })) => {}
+            Err(TrySendError::Full(Letter::Paper(paper)) | TrySendError::Disconnected(Letter::Paper(paper))) => {
                 self.tally.refused.fetch_add(1, Relaxed);
                 tracing::error!(
                     camera = paper.event.camera(),
@@ -106,40 +136,86 @@ impl Clerk {
     }
 }
 
-fn clerk(
-    papers: Receiver<Paper>,
-    recorder: Recorder,
-    link: &Link,
-    media: &std::path::Path,
-    tally: &DeskTally,
-) -> Recorder {
+fn clerk(letters: Receiver<Letter>, recorder: Recorder, link: &Link, media: &Path, tally: &DeskTally) -> Recorder {
     let mut canvas = Canvas::default();
-    for Paper { mut event, picture } in papers {
-        if let Some(picture) = picture {
-            let file = format!("{}.jpg", event.id);
-            canvas.take(&picture.frame.pixels.picture());
-            drop(picture.frame);
-            tally.pictures_waiting.fetch_sub(1, Relaxed);
-            canvas.draw_rect(&picture.rect, [255, 60, 60]);
-            canvas.draw_words(Point::new(picture.rect.left, picture.rect.top - 0.04), &picture.words, [255, 255, 255]);
-            match write_jpeg(&media.join(&file), &canvas, JPEG_QUALITY) {
-                Ok(()) => attach(&mut event, format!("/media/{file}")),
-                Err(error) => tracing::warn!("snapshot not kept: {error}"),
-            }
-        }
+    let enter = |event: Event| {
         state_of(&event, link);
         let camera = event.camera().to_owned();
         if let Err(error) = recorder.accept(Box::new(event)) {
             tally.refused.fetch_add(1, Relaxed);
             tracing::error!(camera, "event refused: {error}");
         }
+    };
+    let mut held: Vec<(Event, String, Instant)> = Vec::new();
+    loop {
+        let now = Instant::now();
+        let first = held.iter().map(|(.., until)| *until).min();
+        let letter = match first {
+            Some(first) => letters.recv_timeout(first.saturating_duration_since(now)),
+            None => letters.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        match letter {
+            Ok(Letter::Paper(paper)) => {
+                let Paper { mut event, picture, clip } = *paper;
+                if let Some(picture) = picture {
+                    let file = snapshot(&event, picture, &mut canvas, media, tally);
+                    file.into_iter().for_each(|file| attach(&mut event, media, &file, clip.is_some()));
+                }
+                match clip {
+                    Some((clip, until)) => held.push((event, clip, until)),
+                    None => enter(event),
+                }
+            }
+            Ok(Letter::Files { clip, media, done }) => {
+                for (event, ..) in held.iter_mut().filter(|(_, waits_for, _)| *waits_for == clip) {
+                    event.body.common_mut().into_iter().for_each(|common| add(&mut common.media, &media));
+                }
+                held.extract_if(.., |(_, waits_for, _)| done && *waits_for == clip)
+                    .for_each(|(event, ..)| enter(event));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        let now = Instant::now();
+        for (event, ..) in held.extract_if(.., |(.., until)| *until <= now) {
+            tracing::warn!(camera = event.camera(), id = event.id, "evidence was not ready in time");
+            enter(event);
+        }
     }
+    // The service ends: what waits goes out with the files that there are.
+    held.into_iter().for_each(|(event, ..)| enter(event));
     recorder
 }
 
-fn attach(event: &mut Event, url: String) {
+/// Writes an event's picture; the name of its file.
+fn snapshot(event: &Event, picture: Picture, canvas: &mut Canvas, media: &Path, tally: &DeskTally) -> Option<String> {
+    let file = format!("{}.jpg", event.id);
+    canvas.take(&picture.frame.pixels.picture());
+    drop(picture.frame);
+    tally.pictures_waiting.fetch_sub(1, Relaxed);
+    canvas.draw_rect(&picture.rect, [255, 60, 60]);
+    canvas.draw_words(Point::new(picture.rect.left, picture.rect.top - 0.04), &picture.words, [255, 255, 255]);
+    let written = write_jpeg(&media.join(&file), canvas, JPEG_QUALITY);
+    written.inspect_err(|error| tracing::warn!("snapshot not kept: {error}")).ok()?;
+    Some(file)
+}
+
+/// `noted`: as evidence, with its hash.
+fn attach(event: &mut Event, folder: &Path, file: &str, noted: bool) {
     let Some(common) = event.body.common_mut() else { return };
-    common.media.get_or_insert_with(Media::default).snapshot = Some(url);
+    let media = common.media.get_or_insert_with(Media::default);
+    media.snapshot = Some(format!("/media/{file}"));
+    media.files.extend(noted.then(|| note(folder, file)).flatten());
+}
+
+/// Adds what is new.
+fn add(media: &mut Option<Media>, new: &Media) {
+    let media = media.get_or_insert_with(Media::default);
+    media.clip = media.clip.take().or_else(|| new.clip.clone());
+    media.crop = media.crop.take().or_else(|| new.crop.clone());
+    media.strobe = media.strobe.take().or_else(|| new.strobe.clone());
+    media.clip_first_pts_ns = media.clip_first_pts_ns.or(new.clip_first_pts_ns);
+    media.files.extend_from_slice(&new.files);
 }
 
 /// The retained topics that follow from an event.
@@ -178,6 +254,8 @@ pub struct LiveListener {
     pub envelope: Envelope,
     pub desk: Desk,
     pub snapshots: bool,
+    /// Set where the camera makes clips.
+    pub clips: Option<(Arc<Reel>, Slot)>,
     /// Best picture so far of open incidents: shown when they end.
     pub best: BTreeMap<(String, TrackId, Pts), Best>,
 }
@@ -191,7 +269,8 @@ pub struct Best {
 impl LiveListener {
     /// `frame`: the picture of `scene`, None once its session is over.
     fn file(&mut self, happening: &Happening, scene: &Scene<'_>, frame: Option<&Frame>) {
-        let event = self.envelope.event(happening, scene);
+        let mut event = self.envelope.event(happening, scene);
+        let clip = self.film(happening, scene, &mut event);
         let key = (happening.rule.clone(), happening.track, happening.began);
         let main = happening.objects.first();
         let words = main.map(|object| format!("{} {}", happening.rule, object.class)).unwrap_or_default();
@@ -209,7 +288,46 @@ impl LiveListener {
             Phase::Update => None,
             Phase::End => self.best.remove(&key).map(|best| (best.frame, best.rect, words)),
         };
-        self.desk.file(event, picture.filter(|_| self.snapshots));
+        let id = event.correlationid.clone();
+        let until = clip.map(|until| (id.clone(), until.1));
+        self.desk.file_with(event, picture.filter(|_| self.snapshots), until);
+        // Only now, so that the clerk knows the event before its files.
+        if let (Some((reel, _)), Some((end, _))) = (&self.clips, clip) {
+            reel.finish(&id, end);
+        }
+    }
+
+    /// Begins, lengthens or ends clips. Where the event is to wait for its clip: the clip's end, and how long it waits.
+    fn film(&self, happening: &Happening, scene: &Scene<'_>, event: &mut Event) -> Option<(Pts, Instant)> {
+        let (reel, slot) = self.clips.as_ref()?;
+        let (id, after) = (event.correlationid.clone(), reel.spec().after);
+        let url = |clip: String| format!("/media/{clip}.mp4");
+        let Fact::FallingObject(fall) = &happening.fact else {
+            let begins = matches!(happening.phase, Phase::Start | Phase::Pulse);
+            if let Some(clip) = begins.then(|| reel.cover(&id, scene.pts)).flatten() {
+                event.body.common_mut()?.media.get_or_insert_with(Media::default).clip = Some(url(clip));
+            }
+            return None;
+        };
+        match fall.stage {
+            Stage::Pre => {
+                reel.open(&id, scene.pts);
+            }
+            Stage::Confirmed => {}
+            Stage::Retracted => reel.discard(&id),
+            Stage::Evidence if reel.is_open(&id) => {
+                let words = words_of(event, fall);
+                slot.expect(&id, Fallen { fall: (**fall).clone(), words });
+                let end = happening.began.later(after).max(scene.pts);
+                return Some((end, Instant::now() + after + EVIDENCE_LATE));
+            }
+            // Too many at once: the clip of the last one shows this one too.
+            Stage::Evidence => {
+                let clip = reel.youngest().map(url);
+                event.body.common_mut()?.media.get_or_insert_with(Media::default).clip = clip;
+            }
+        }
+        None
     }
 
     fn look_for_better(&mut self, judged: &Judged<'_>) {
@@ -220,6 +338,14 @@ impl LiveListener {
             }
         }
     }
+}
+
+/// What a fall's picture says in its corner.
+fn words_of(event: &Event, fall: &Fall) -> String {
+    let origin = fall.origin.as_ref();
+    let floors = origin.and_then(|origin| Some((origin.floor_low?, origin.floor_best?, origin.floor_high?)));
+    let floors = floors.map(|(low, best, high)| format!(" floor {best} ({low}..{high})")).unwrap_or_default();
+    format!("{} {:.0}{floors} {:.1} s", event.camera(), event.time, fall.duration_s)
 }
 
 /// Large, sure and whole is best; a box that touches the border is probably cut off.
@@ -235,6 +361,12 @@ impl Listener for LiveListener {
         }
         for happening in judged.happenings {
             self.file(happening, &judged.scene, Some(judged.frame));
+        }
+    }
+
+    fn watched(&mut self, watched: &Watched<'_>) {
+        for happening in watched.happenings {
+            self.file(happening, &watched.scene, Some(watched.frame));
         }
     }
 

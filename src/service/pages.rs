@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
+use super::archive::ArchiveTally;
 use super::desk::DeskTally;
 use super::plan::Plan;
 use crate::base::frame::CameraId;
@@ -18,6 +19,7 @@ use crate::console::Pages;
 use crate::console::exposition::Exposition;
 use crate::engine::{Drop, Engine, Stage, TallyReading};
 use crate::ledger;
+use crate::media::Reel;
 use crate::system;
 
 /// Frames per second are counted over at least so long: shorter, and one frame more or less would show.
@@ -79,6 +81,9 @@ pub struct Figures {
     pub engine: Arc<Engine>,
     pub plan: Plan,
     pub desk: Arc<DeskTally>,
+    pub archive: Arc<ArchiveTally>,
+    /// Of the cameras that make clips.
+    pub reels: Vec<Arc<Reel>>,
     pub ledger: Arc<ledger::Counters>,
     pub standings: Standings,
     pub rates: Mutex<Rates>,
@@ -157,6 +162,8 @@ impl Figures {
             "batches": turns.map(|(i, n)| ((i + 1).to_string(), (*n).into())).collect::<Map<_, _>>(),
             "events_refused": self.desk.refused.load(Relaxed),
             "snapshots_skipped": self.desk.pictures_skipped.load(Relaxed),
+            "clips_written": self.archive.written.load(Relaxed),
+            "clips_lost": self.clips_lost(),
         })
         .to_string()
     }
@@ -216,10 +223,19 @@ impl Figures {
         out.counter("oriel_events_lost_total", "Events deleted before a broker took them.", one(&ledger.lost));
         out.counter("oriel_ledger_failures_total", "Commits that failed and were tried again.", one(&ledger.failed));
         out.counter("oriel_snapshots_skipped_total", "Events without their picture.", one(&desk.pictures_skipped));
+        out.counter("oriel_clips_written_total", "Clips of events written.", one(&self.archive.written));
+        let (clips_lost, cut) = (self.clips_lost() as f64, self.reels.iter().map(|reel| reel.losses().1).sum::<u64>());
+        out.counter("oriel_clips_lost_total", "Clips not filmed or not kept.", [([], clips_lost)]);
+        out.counter("oriel_clip_groups_cut_total", "Groups of pictures that the ring had no room for.", [([], cut as f64)]);
         let (cpu, resident) = (system::process_cpu().as_secs_f64(), system::memory().resident as f64);
         out.counter("oriel_process_cpu_seconds_total", "CPU time of this process, all threads.", [([], cpu)]);
         out.gauge("oriel_process_resident_bytes", "Memory of this process in RAM.", [([], resident)]);
         out.text()
+    }
+
+    /// Refused because too many were open, found the queue full, or the disk would not take them.
+    fn clips_lost(&self) -> u64 {
+        self.archive.lost.load(Relaxed) + self.reels.iter().map(|reel| reel.losses().0).sum::<u64>()
     }
 
     /// Only a new start helps where this fails.

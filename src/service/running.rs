@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 
+use super::archive::Archive;
 use super::desk::{Clerk, Desk, LiveListener};
 use super::envelope::{Envelope, Mode};
 use super::pages::{Figures, Rates, Standings};
@@ -24,7 +25,7 @@ use crate::config::{self, BrokerChoice, Camera, Config};
 use crate::console;
 use crate::engine::{Engine, Listener, Overload};
 use crate::ledger::Recorder;
-use crate::media::{self, SourceState};
+use crate::media::{self, Reel, SourceState};
 use crate::mqtt::{self, Bell, Link, LinkSpec};
 
 /// How long a clean stop waits for the broker to take what is unsent.
@@ -38,6 +39,7 @@ pub struct Service {
     cameras: Vec<JoinHandle<()>>,
     reporter: JoinHandle<()>,
     desk: Option<Desk>,
+    archive: Archive,
     clerk: Clerk,
     link: Arc<Link>,
     broker: Option<Broker>,
@@ -94,6 +96,14 @@ impl Service {
         link.state("info", info(&config, &boot));
         let (desk, clerk) =
             Desk::open(recorder, Arc::clone(&link), config.data.join("media")).context("cannot start the clerk")?;
+        let stop = Stop::default();
+        let archive = Archive::open(desk.clone(), config.data.join("media"), config.media_bytes_max, stop.clone())
+            .context("cannot start the archive")?;
+        let reel = |camera: &Camera| {
+            let spec = camera.clips.filter(|_| camera.enabled)?;
+            Some(Reel::new(spec, archive.slot().on_footage()))
+        };
+        let reels: Vec<Option<Arc<Reel>>> = config.cameras.iter().map(reel).collect();
         let envelope = |camera: &Camera| Envelope {
             node: config.node.clone(),
             camera: camera.id.clone(),
@@ -106,9 +116,9 @@ impl Service {
         let engine = Arc::new(inference.start(|index| -> Box<dyn Listener> {
             let camera = &config.cameras[index];
             let (desk, snapshots) = (desk.clone(), camera.snapshots);
-            Box::new(LiveListener { envelope: envelope(camera), desk, snapshots, best: BTreeMap::new() })
+            let clips = reels[index].clone().map(|reel| (reel, archive.slot()));
+            Box::new(LiveListener { envelope: envelope(camera), desk, snapshots, clips, best: BTreeMap::new() })
         })?);
-        let stop = Stop::default();
         let standings = Standings::new(&config.cameras);
         let figures = Arc::new(Figures {
             node: config.node.clone(),
@@ -116,6 +126,8 @@ impl Service {
             engine: Arc::clone(&engine),
             plan,
             desk: Arc::clone(&desk.tally),
+            archive: archive.slot().tally,
+            reels: reels.iter().flatten().cloned().collect(),
             ledger,
             standings: standings.clone(),
             rates: Rates::new(config.cameras.len()),
@@ -144,6 +156,7 @@ impl Service {
                 envelope: envelope(camera),
                 stop: stop.clone(),
                 standings: standings.clone(),
+                reel: reels[index].clone(),
             };
             let thread = std::thread::Builder::new().name(format!("cam-{}", camera.id));
             cameras.push(thread.spawn(move || part.run()).context("cannot start a camera's thread")?);
@@ -152,7 +165,7 @@ impl Service {
             let (link, stop) = (Arc::clone(&link), stop.clone());
             move || report(&figures, &link, &stop)
         })?;
-        Ok(Service { stop, engine, cameras, reporter, desk: Some(desk), clerk, link, broker, console })
+        Ok(Service { stop, engine, cameras, reporter, desk: Some(desk), archive, clerk, link, broker, console })
     }
 
     /// Where the embedded broker listens, if there is one.
@@ -183,6 +196,7 @@ impl Service {
         let engine = Arc::into_inner(self.engine).context("a thread still holds the engine")?;
         let sound = engine.close().is_some();
         drop(self.desk.take());
+        self.archive.close();
         let recorder = self.clerk.close().context("the clerk panicked")?;
         // The link marks what the broker acknowledges, so the ledger's writer ends after it.
         recorder.flush();
@@ -205,6 +219,7 @@ struct CameraPart {
     envelope: Envelope,
     stop: Stop,
     standings: Standings,
+    reel: Option<Arc<Reel>>,
 }
 
 impl CameraPart {
@@ -216,8 +231,13 @@ impl CameraPart {
         let stop = self.stop.clone();
         let mut session = 0;
         let mut outage: Option<String> = None;
-        media::run(&source, &stop, on_shot, |state| match state {
+        let reel = self.reel.clone();
+        media::run(&source, &stop, reel, on_shot, |state| match state {
             SourceState::Connecting(number) => {
+                // A clip in a camera's place begins again without ever being offline.
+                if self.reel.is_some() && number > 1 {
+                    self.over(session);
+                }
                 session = number;
                 tracing::info!(camera = self.camera.id, session, "connecting");
             }
@@ -234,7 +254,7 @@ impl CameraPart {
                     "offline: {}",
                     fault.detail
                 );
-                self.engine.interrupt(self.id, session);
+                self.over(session);
                 self.status(CameraStatus::Offline, Some(fault.reason.word()));
                 if outage.is_none() {
                     let correlation = id::fresh();
@@ -243,8 +263,14 @@ impl CameraPart {
                 }
             }
         });
-        self.engine.interrupt(self.id, session);
+        self.over(session);
         self.status(CameraStatus::Offline, Some("stopped"));
+    }
+
+    /// The session is over: incidents close, then the clips that they wait for.
+    fn over(&self, session: u32) {
+        self.engine.interrupt(self.id, session);
+        self.reel.iter().for_each(|reel| reel.cut());
     }
 
     fn status(&self, status: CameraStatus, reason: Option<&'static str>) {

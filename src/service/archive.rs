@@ -1,0 +1,323 @@
+//! What becomes of clips: one thread writes them, makes pictures of falls from them, and tells the clerk. Its queue is short;
+//! what finds it full is counted and goes without files.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use super::desk::{Desk, JPEG_QUALITY};
+use crate::base::event::{Media, MediaFile};
+use crate::base::fall::Fall;
+use crate::base::geometry::{Point, Rect};
+use crate::base::hash;
+use crate::base::stop::Stop;
+use crate::base::time::{Pts, Timestamp};
+use crate::evidence::{Canvas, Strobe, enlarged, write_jpeg};
+use crate::media::{
+    self, Decode, Fault, Flow, Footage, OnFootage, Origin, Session, Shot, SourceSpec, Transport, Written,
+};
+
+/// Clips that may wait to be written; each holds its stream's buffers.
+const JOBS_MAX: usize = 8;
+/// Falls that wait for their clip.
+const FALLS_MAX: usize = 64;
+/// Side of the origin's window: sizes of the body, pixels at least and at most; and how much it is enlarged.
+const ORIGIN_SIZES: f32 = 8.0;
+const ORIGIN_PX: (usize, usize) = (96, 480);
+const ORIGIN_FACTOR: usize = 4;
+/// Evidence is kept for so long.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// What is told of a fall in its pictures.
+pub struct Fallen {
+    pub fall: Fall,
+    pub words: String,
+}
+
+/// Counters of the archive.
+#[derive(Default)]
+pub struct ArchiveTally {
+    pub written: AtomicU64,
+    /// Clips that were not kept: the queue was full or the disk refused them.
+    pub lost: AtomicU64,
+}
+
+enum Job {
+    Film(Footage),
+    End,
+}
+
+/// The way in: for reels and listeners.
+#[derive(Clone)]
+pub struct Slot {
+    jobs: SyncSender<Job>,
+    falls: Arc<Mutex<BTreeMap<String, Fallen>>>,
+    pub tally: Arc<ArchiveTally>,
+}
+
+pub struct Archive {
+    slot: Slot,
+    thread: JoinHandle<()>,
+}
+
+impl Archive {
+    /// `stop`: asked for before `close`, it spares the pictures of what is still waiting. `bytes_max`: of the whole folder;
+    /// the oldest files go.
+    pub fn open(desk: Desk, media: PathBuf, bytes_max: u64, stop: Stop) -> std::io::Result<Archive> {
+        let (jobs, waiting) = sync_channel(JOBS_MAX);
+        let slot = Slot { jobs, falls: Arc::default(), tally: Arc::default() };
+        let room =
+            Room { desk, media, bytes_max, stop, falls: Arc::clone(&slot.falls), tally: Arc::clone(&slot.tally) };
+        let thread = std::thread::Builder::new().name("archive".into()).spawn(move || room.work(&waiting))?;
+        Ok(Archive { slot, thread })
+    }
+
+    pub fn slot(&self) -> Slot {
+        self.slot.clone()
+    }
+
+    /// Waits until the clips handed in are written.
+    pub fn close(self) {
+        let _ = self.slot.jobs.send(Job::End);
+        let _ = self.thread.join();
+    }
+}
+
+impl Slot {
+    /// Takes the clips of a camera's reel.
+    pub fn on_footage(&self) -> OnFootage {
+        let slot = self.clone();
+        Box::new(move |footage| {
+            if slot.jobs.try_send(Job::Film(footage)).is_err() {
+                slot.tally.lost.fetch_add(1, Relaxed);
+                tracing::warn!("clip lost: {JOBS_MAX} wait for the disk");
+            }
+        })
+    }
+
+    /// Pictures are made of this fall once the clip of that id is written.
+    pub fn expect(&self, clip: &str, fallen: Fallen) {
+        let mut falls = self.falls.lock().expect("nobody panics while holding it");
+        if falls.len() >= FALLS_MAX {
+            falls.pop_first();
+        }
+        falls.insert(clip.to_owned(), fallen);
+    }
+}
+
+/// What the archive's thread works with.
+struct Room {
+    desk: Desk,
+    media: PathBuf,
+    bytes_max: u64,
+    stop: Stop,
+    falls: Arc<Mutex<BTreeMap<String, Fallen>>>,
+    tally: Arc<ArchiveTally>,
+}
+
+impl Room {
+    fn work(&self, jobs: &Receiver<Job>) {
+        self.prune();
+        for job in jobs {
+            let Job::Film(footage) = job else { return };
+            self.file(&footage);
+            self.prune();
+        }
+    }
+
+    fn file(&self, footage: &Footage) {
+        let (id, path) = (&footage.id, self.media.join(format!("{}.mp4", footage.id)));
+        let fallen = self.falls.lock().expect("nobody panics while holding it").remove(id);
+        let written = match footage.write(&path) {
+            Ok(written) => written,
+            Err(fault) => {
+                self.tally.lost.fetch_add(1, Relaxed);
+                tracing::warn!("clip not kept: {}", fault.detail);
+                return self.desk.files(id, Media::default(), true);
+            }
+        };
+        self.tally.written.fetch_add(1, Relaxed);
+        let file = note(&self.media, &format!("{id}.mp4"));
+        let clip = Media {
+            clip: file.as_ref().map(|file| file.url.clone()),
+            clip_first_pts_ns: Some(written.first.0),
+            files: file.into_iter().collect(),
+            ..Media::default()
+        };
+        let fallen = fallen.filter(|_| !self.stop.asked());
+        self.desk.files(id, clip, fallen.is_none());
+        let Some(fallen) = fallen else { return };
+        let pictures = develop(&path, &written, &fallen, &self.stop);
+        let (strobe, origin) = pictures.unwrap_or_else(|fault| {
+            tracing::warn!("no pictures of a fall: {}", fault.detail);
+            (None, None)
+        });
+        let keep = |what: &str, canvas: Option<Canvas>| {
+            let name = format!("{id}-{what}.jpg");
+            let kept = write_jpeg(&self.media.join(&name), &canvas?, JPEG_QUALITY);
+            kept.inspect_err(|error| tracing::warn!("picture not kept: {error}")).ok()?;
+            note(&self.media, &name)
+        };
+        let (strobe, origin) = (keep("strobe", strobe), keep("origin", origin));
+        let url = |file: &Option<MediaFile>| file.as_ref().map(|file| file.url.clone());
+        let (strobe_url, crop) = (url(&strobe), url(&origin));
+        let files = strobe.into_iter().chain(origin).collect();
+        self.desk.files(id, Media { strobe: strobe_url, crop, files, ..Media::default() }, true);
+    }
+
+    /// Old files go, and the oldest ones while the folder is larger than it may be.
+    fn prune(&self) {
+        let Ok(folder) = std::fs::read_dir(&self.media) else { return };
+        let facts = |entry: std::fs::DirEntry| {
+            let facts = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
+            Some((facts.modified().ok()?, facts.len(), entry.path()))
+        };
+        let mut files: Vec<_> = folder.flatten().filter_map(facts).collect();
+        files.sort();
+        let mut bytes: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
+        let now = SystemTime::now();
+        for (changed, size, path) in files {
+            let old = now.duration_since(changed).is_ok_and(|age| age > KEPT);
+            if !old && bytes <= self.bytes_max {
+                break;
+            }
+            match std::fs::remove_file(&path) {
+                Ok(()) => bytes -= size,
+                Err(error) => tracing::warn!("{}: cannot be removed: {error}", path.display()),
+            }
+        }
+    }
+}
+
+/// What an event says of a file in the media folder.
+pub fn note(media: &Path, name: &str) -> Option<MediaFile> {
+    let file = File::open(media.join(name)).ok()?;
+    let bytes = file.metadata().ok()?.len();
+    Some(MediaFile {
+        name: name.to_owned(),
+        url: format!("/media/{name}"),
+        sha256: hash::sha256_hex_of(file).ok()?,
+        bytes,
+    })
+}
+
+/// Pictures of a fall, from its clip: its whole way, and where it began.
+fn develop(
+    clip: &Path,
+    written: &Written,
+    fallen: &Fallen,
+    stop: &Stop,
+) -> Result<(Option<Canvas>, Option<Canvas>), Fault> {
+    let seen = |point: &crate::base::fall::TrajectoryPoint| Some((Pts(point.pts_ns?), point.bounding_box?));
+    let sightings: Vec<(Pts, Rect)> = fallen.fall.trajectory.iter().filter_map(seen).collect();
+    let (Some(first), Some(last)) = (sightings.first(), sightings.last()) else { return Ok((None, None)) };
+    let (first, last, half) = (first.0, last.0, written.frame / 2 + Duration::from_millis(1));
+    #[derive(Default)]
+    struct Tray {
+        begin: Option<Pts>,
+        strobe: Option<Strobe>,
+        origin: Option<Canvas>,
+        canvas: Canvas,
+    }
+    let tray = Arc::new(Mutex::new(Tray::default()));
+    let fall = fallen.fall.clone();
+    let (first_in_clip, start) = (written.first, Session::replay(Timestamp::UNIX_EPOCH));
+    let on_shot: media::OnShot = Arc::new({
+        let tray = Arc::clone(&tray);
+        move |shot: Shot| {
+            let mut tray = tray.lock().expect("one thread at a time");
+            let begin = *tray.begin.get_or_insert(shot.pts);
+            // On the camera's clock again.
+            let pts = first_in_clip.later(shot.pts.since(begin));
+            if pts > last.later(half) {
+                return Flow::Stop;
+            }
+            let Tray { strobe, origin, canvas, .. } = &mut *tray;
+            if strobe.is_none() {
+                *strobe = Some(Strobe::new(Canvas::of(&shot.pixels.picture())));
+            }
+            let near = |at: Pts| at.since(pts).max(pts.since(at)) <= half;
+            if let Some(rect) = place_at(&sightings, pts, half) {
+                canvas.take(&shot.pixels.picture());
+                if let Some(strobe) = strobe {
+                    strobe.add(canvas, &rect);
+                }
+                if near(first) && origin.is_none() {
+                    *origin = window(&fall, canvas);
+                }
+            }
+            Flow::Go
+        }
+    });
+    media::run_once(&of_file(clip), &start, stop, on_shot, || {})?;
+    let tray = std::mem::take(&mut *tray.lock().expect("the stream's thread has ended"));
+    let way: Vec<Point> = fallen.fall.trajectory.iter().map(|point| Point::new(point.x, point.y)).collect();
+    let strobe = tray.strobe.filter(|strobe| strobe.added() > 0).map(|strobe| strobe.finish(&way, &fallen.words));
+    Ok((strobe, tray.origin))
+}
+
+/// Where the body is in the picture of `pts`: at its sighting within `half` a frame, else between the two around it.
+fn place_at(sightings: &[(Pts, Rect)], pts: Pts, half: Duration) -> Option<Rect> {
+    let apart = |at: Pts| at.since(pts).max(pts.since(at));
+    let nearest = sightings.iter().min_by_key(|(at, _)| apart(*at))?;
+    if apart(nearest.0) <= half {
+        return Some(nearest.1);
+    }
+    let next = sightings.iter().position(|(at, _)| *at > pts)?;
+    let ((from, a), (to, b)) = (sightings.get(next.checked_sub(1)?)?, sightings[next]);
+    let part = pts.since(*from).as_secs_f32() / to.since(*from).as_secs_f32();
+    let between = |a: f32, b: f32| a + (b - a) * part;
+    Some(Rect {
+        left: between(a.left, b.left),
+        top: between(a.top, b.top),
+        right: between(a.right, b.right),
+        bottom: between(a.bottom, b.bottom),
+    })
+}
+
+/// The origin's surroundings in the picture of the first sighting.
+fn window(fall: &Fall, picture: &Canvas) -> Option<Canvas> {
+    let origin = fall.origin.as_ref()?;
+    let inside = |at: &Point| (0.0..=1.0).contains(&at.x) && (0.0..=1.0).contains(&at.y);
+    let around = origin.release.filter(inside).unwrap_or(origin.first_seen);
+    let side = ((ORIGIN_SIZES * fall.size_px) as usize).clamp(ORIGIN_PX.0, ORIGIN_PX.1);
+    Some(enlarged(picture, around, side, ORIGIN_FACTOR))
+}
+
+fn of_file(path: &Path) -> SourceSpec {
+    SourceSpec {
+        origin: Origin::Clip(path.to_owned()),
+        transport: Transport::Tcp,
+        user: None,
+        password: None,
+        decode: Decode::Software,
+        latency: Duration::ZERO,
+        connect: Duration::from_secs(10),
+        stall: Duration::from_secs(10),
+        // The camera's own limit was kept when it was filmed.
+        pixels_max: u64::MAX,
+        skip_non_reference: false,
+        queue: 1,
+        throttle: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_was_missed_in_some_pictures_is_looked_for_between() {
+        let rect = |top: f32| Rect::new(0.5, top, 0.6, top + 0.1);
+        let sightings = [(Pts(1000), rect(0.1)), (Pts(2000), rect(0.5))];
+        let half = Duration::from_nanos(100);
+        let top = |pts: u64| place_at(&sightings, Pts(pts), half).map(|rect| (rect.top * 10.0).round());
+        assert_eq!([top(950), top(1050), top(1500), top(2100)], [Some(1.0), Some(1.0), Some(3.0), Some(5.0)]);
+        assert_eq!([top(800), top(2200)], [None, None], "before and after nobody knows");
+    }
+}

@@ -524,7 +524,7 @@ impl Linker {
 }
 
 /// Log-likelihood that two candidates of successive pictures are one body, by looks; None if they cannot be.
-fn likeness(a: &Candidate, b: &Candidate) -> Option<f64> {
+pub fn likeness(a: &Candidate, b: &Candidate) -> Option<f64> {
     let sizes = f64::from(((b.size() + 2.0) / (a.size() + 2.0)).ln());
     if sizes.abs() > 1.5 {
         return None;

@@ -10,6 +10,8 @@ pub mod judge;
 pub mod kernel;
 pub mod link;
 mod report;
+#[cfg(test)]
+mod scenes;
 mod wall;
 mod watch;
 

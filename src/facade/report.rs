@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::candidates::Candidate;
 use super::flight::Flight;
 use super::judge::Looks;
-use super::link::Hit;
+use super::link::{Hit, likeness};
 use super::wall::Wall;
 use crate::base::fall::{Fall, Origin, Ruler, Stage, TrajectoryPoint};
 use crate::base::geometry::{Point, Rect};
@@ -13,7 +13,7 @@ use crate::base::time::Pts;
 
 /// Pictures without a sighting after which looking further back finds chance.
 const BACK_MISSES: u32 = 6;
-/// How far from its expected place an early sighting may be: pixels, and parts of its size.
+/// How far from its expected place an early sighting may be: pixels, and parts of the size that it has later.
 const BACK_PX: f32 = 4.0;
 const BACK_SIZES: f32 = 0.6;
 
@@ -136,8 +136,10 @@ fn earlier_sightings(
         }
         let at = (x * height as f64 + width as f64 / 2.0, (y + 0.5) * height as f64);
         let near = |candidate: &Candidate| (candidate.x - at.0 as f32).hypot(candidate.y - at.1 as f32);
-        let best = list.iter().filter(|c| c.y <= known.y + 1.0).min_by(|a, b| near(a).total_cmp(&near(b)));
-        match best.filter(|best| near(best) <= BACK_PX + BACK_SIZES * known.size().max(best.size())) {
+        // Noise makes wide blobs, whose middles are anywhere.
+        let may_be = |c: &&Candidate| c.y <= known.y + 1.0 && likeness(c, &known).is_some();
+        let best = list.iter().filter(may_be).min_by(|a, b| near(a).total_cmp(&near(b)));
+        match best.filter(|best| near(best) <= BACK_PX + BACK_SIZES * known.size()) {
             Some(best) => {
                 into.push((*pts, *best));
                 known = *best;

@@ -136,14 +136,17 @@ fn summary(config: &Config) -> String {
 /// What is allowed and probably not meant.
 fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = Vec::new();
-    for camera in config.cameras.iter().filter(|camera| camera.rules.is_empty()) {
-        warnings.push(match camera.kind {
-            CameraKind::Facade => format!(
-                "camera {}: a facade camera without rules makes no events; falling-object analytics are not in this version",
+    for camera in &config.cameras {
+        match (camera.kind, &camera.watch) {
+            (CameraKind::Gate, _) if camera.rules.is_empty() => {
+                warnings.push(format!("camera {}: without rules it makes no events", camera.id));
+            }
+            (CameraKind::Facade, Some(watch)) if watch.wall.is_none() => warnings.push(format!(
+                "camera {}: without `facade.calibration` falls are found, but no floors are told (oriel calibrate)",
                 camera.id
-            ),
-            CameraKind::Gate => format!("camera {}: without rules it makes no events", camera.id),
-        });
+            )),
+            _ => {}
+        }
     }
     if config.cameras.iter().all(|camera| !camera.enabled) {
         warnings.push("every camera is disabled".to_string());

@@ -247,6 +247,21 @@ pub(super) fn summary(event: &Value) -> String {
             let said = format!("{} ({} readings, {})", data("plate"), data("plate_reads"), data("class"));
             if list.is_empty() { said } else { format!("{said}: {list}") }
         }
+        "facade.falling_object" => {
+            let floor = match (data("origin/floor_best").as_str(), data("origin/floor_low"), data("origin/floor_high"))
+            {
+                ("", ..) => String::new(),
+                (best, low, high) if low == high => format!(", from floor {best}"),
+                (best, low, high) => format!(", from floor {best} ({low} to {high})"),
+            };
+            let speed = event.pointer("/data/vertical_speed_mps").and_then(Value::as_f64);
+            let speed = speed.map(|speed| format!(", {speed:.0} m/s")).unwrap_or_default();
+            format!(
+                "{}: {:.1} s{floor}{speed}",
+                data("stage"),
+                event.pointer("/data/duration_s").and_then(Value::as_f64).unwrap_or(0.0)
+            )
+        }
         "camera.health" | "node.health" => match data("reason").as_str() {
             "" => data("state"),
             reason => format!("{}: {reason}", data("state")),

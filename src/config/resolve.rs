@@ -781,7 +781,8 @@ fn meet(a: [f64; 2], b: [f64; 2], c: [f64; 2], d: [f64; 2]) -> bool {
 /// Without a word a facade's clips are twice as long as a gate's: a fall is over before somebody looks up.
 fn clips(raw: Option<&raw::Clip>, kind: Option<CameraKind>) -> ReelSpec {
     let usual = if kind == Some(CameraKind::Facade) { 10.0 } else { 5.0 };
-    let seconds = |at: Option<&At<f64>>| Duration::try_from_secs_f64(at.map_or(usual, |at| at.value)).unwrap_or_default();
+    let seconds =
+        |at: Option<&At<f64>>| Duration::try_from_secs_f64(at.map_or(usual, |at| at.value)).unwrap_or_default();
     ReelSpec {
         before: seconds(raw.and_then(|raw| raw.before_s.as_ref())),
         after: seconds(raw.and_then(|raw| raw.after_s.as_ref())),

@@ -160,7 +160,12 @@ fn short(text: &str) -> String {
 async fn media(State(house): Hand, uri: Uri) -> Result<Response, Refusal> {
     // As it came: percent signs are no part of these names, so nothing is decoded.
     let name = uri.path().strip_prefix("/media/").unwrap_or_default();
-    let gone = || Refusal::new(StatusCode::NOT_FOUND, "expected the name of a kept file, such as <event id>.jpg; a clip is there once it is complete");
+    let gone = || {
+        Refusal::new(
+            StatusCode::NOT_FOUND,
+            "expected the name of a kept file, such as <event id>.jpg; a clip is there once it is complete",
+        )
+    };
     let kind = kind_of(name).ok_or_else(gone)?;
     let path = house.media.join(name);
     let read = tokio::task::spawn_blocking(move || -> std::io::Result<Vec<u8>> {

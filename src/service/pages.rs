@@ -226,7 +226,11 @@ impl Figures {
         out.counter("oriel_clips_written_total", "Clips of events written.", one(&self.archive.written));
         let (clips_lost, cut) = (self.clips_lost() as f64, self.reels.iter().map(|reel| reel.losses().1).sum::<u64>());
         out.counter("oriel_clips_lost_total", "Clips not filmed or not kept.", [([], clips_lost)]);
-        out.counter("oriel_clip_groups_cut_total", "Groups of pictures that the ring had no room for.", [([], cut as f64)]);
+        out.counter(
+            "oriel_clip_groups_cut_total",
+            "Groups of pictures that the ring had no room for.",
+            [([], cut as f64)],
+        );
         let (cpu, resident) = (system::process_cpu().as_secs_f64(), system::memory().resident as f64);
         out.counter("oriel_process_cpu_seconds_total", "CPU time of this process, all threads.", [([], cpu)]);
         out.gauge("oriel_process_resident_bytes", "Memory of this process in RAM.", [([], resident)]);

@@ -1,4 +1,4 @@
-//! The loop allocates nothing per frame once warm: a counting allocator around a worker's turns.
+//! The loop allocates nothing per frame once warm: a counting allocator around a worker's turns, and a wall's pictures.
 
 mod common;
 
@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::looped::{self, Scripted};
+use oriel::base::frame::{Colour, OwnedPicture, OwnedPlanes};
 use oriel::base::model::InputSpec;
 use oriel::base::time::Pts;
 use oriel::engine::{Batch, Lane, LaneTerms, Meters, Newest, Tally, Worker};
+use oriel::facade::{Seen, WatchSpec, Watcher};
 use oriel::heads::{DecodeSpec, Decoder};
 use oriel::system::thread_cpu;
 use oriel::track::{Tracker, TrackerSpec};
@@ -72,4 +74,43 @@ fn a_thousand_turns_allocate_nothing() {
     }
     assert_eq!(COUNT.with(Cell::get) - before, 0);
     assert_eq!(boxes, 4400);
+}
+
+/// Two standard deviations of noise in a picture of a still wall; a different one for each `seed`.
+fn wall(seed: u64) -> Arc<OwnedPicture> {
+    let (width, height) = (320, 240);
+    let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+    let mut unit = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1u64 << 24) as f32
+    };
+    let mut luma = |i: usize| {
+        let base = 90.0 + ((i % width / 9 + i / width / 7) % 4) as f32 * 10.0;
+        (base + (unit() + unit() + unit() - 1.5) * 4.0).round() as u8
+    };
+    let len = width * height;
+    let bytes = (0..len * 3 / 2).map(|i| if i < len { luma(i) } else { 128 }).collect();
+    Arc::new(OwnedPicture { width, height, colour: Colour::default(), bytes: OwnedPlanes::I420(bytes) })
+}
+
+#[test]
+fn a_still_noisy_wall_costs_almost_no_allocation() {
+    let pictures: Vec<_> = (0..61).map(wall).collect();
+    let mut watcher = Watcher::new(WatchSpec::default());
+    let mut seen = Seen::default();
+    let (mut before, mut searched, mut peaks) = (0, 0, 0);
+    for turn in 0..1000u64 {
+        if turn == 400 {
+            before = COUNT.with(Cell::get);
+        }
+        let frame = looped::frame(0, turn, pictures[turn as usize % pictures.len()].clone());
+        searched += u64::from(watcher.observe(&frame, &mut seen).is_none());
+        peaks += watcher.candidates().len();
+    }
+    let count = COUNT.with(Cell::get) - before;
+    println!("{count} allocations in 600 pictures, {} candidates a picture", peaks / 1000);
+    assert!(searched > 900, "{searched}");
+    assert!(peaks > 1000, "noise stirs");
+    assert!(seen.happenings.is_empty());
+    assert!(count < 60, "{count} allocations in 600 pictures");
 }

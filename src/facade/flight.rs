@@ -268,3 +268,179 @@ fn cholesky(m: [[f64; 7]; 6]) -> Option<[f64; 6]> {
     }
     Some(x)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Half a pixel of a picture of 480 rows.
+    const SIGMA: f64 = 0.5 / 480.0;
+
+    /// A way down at 25 pictures a second, sightings from `from` s on; `down` in picture heights.
+    fn way(from: f64, count: usize, down: impl Fn(f64) -> f64) -> Vec<Sighting> {
+        let one = |i: usize| {
+            let seconds = from + i as f64 * 0.04;
+            Sighting { seconds, x: 0.1, y: down(seconds), sigma: SIGMA }
+        };
+        (0..count).map(one).collect()
+    }
+
+    #[test]
+    fn an_exact_fall_tells_its_release_and_its_scale() {
+        // The later it is seen, the more drag and scale can stand for each other.
+        for (scale, from, terminal, sure) in
+            [(1.0 / 12.0, 0.12, 1e3, 0.05), (1.0 / 12.0, 0.4, 1e3, 0.15), (1.0 / 20.0, 0.2, 22.0, 0.05)]
+        {
+            // As much nearer as views from below make it, and a level view, which is less usual: it may cost some scale.
+            for (usual, within_s, within) in [(true, 0.03, sure), (false, 0.15, 0.25)] {
+                let last = from + 25.0 * 0.04;
+                let length = drop_of(last, terminal) - drop_of(from, terminal);
+                let nearer = if usual { NEARER.0 * 0.5 / length } else { 0.0 };
+                let base = drop_of(from, terminal);
+                let depth = |t: f64| 1.0 + nearer * (drop_of(t, terminal) - base);
+                let way = way(from, 26, |t| (-0.3 + scale * (drop_of(t, terminal) - base)) / depth(t));
+                let flight = Flight::fit(&way).expect("a fall");
+                assert!(flight.release_s.abs() < within_s, "released at {} s", flight.release_s);
+                let first = way[0].seconds;
+                let truth = scale - -0.3 * nearer;
+                let found = flight.heights_per_metre(first);
+                assert!((found / truth - 1.0).abs() < within, "{found} for {truth}");
+                assert!(flight.rms < SIGMA / 4.0 && flight.chi2_fall < 10.0, "{flight:?}");
+                assert!(flight.chi2_line - flight.chi2_fall > 1000.0);
+                let middle = way[13].seconds;
+                let (x, y) = flight.at(middle).expect("on its way");
+                assert!((x - 0.1).abs() < SIGMA && (y - way[13].y).abs() < SIGMA);
+                assert!(flight.at(flight.release_s - 0.01).is_none());
+                let speed = terminal * (GRAVITY * last / terminal).tanh();
+                // A second of a fall hardly tells drag.
+                let found = flight.speed_mps() / speed;
+                assert!((0.45..1.15).contains(&found), "{found} of {speed} m/s");
+            }
+        }
+    }
+
+    #[test]
+    fn an_initial_speed_only_moves_the_release() {
+        let scale = 1.0 / 15.0;
+        for speed in [1.0, 3.0, 6.0] {
+            let before = speed / GRAVITY;
+            let thrown = way(0.0, 24, |t| -0.4 + scale * (speed * t + GRAVITY * t * t / 2.0));
+            let rested = way(before, 24, |t| -0.4 + scale * GRAVITY * (t * t - before * before) / 2.0);
+            let (one, other) = (Flight::fit(&thrown).expect("a fall"), Flight::fit(&rested).expect("a fall"));
+            assert!((one.release_s + before - other.release_s).abs() < 1e-6);
+            assert!((one.chi2_fall - other.chi2_fall).abs() < 1e-3);
+            assert!(one.chi2_fall < 10.0 && one.chi2_line > 300.0, "{one:?}");
+            assert!((one.release_s + before).abs() < 0.2, "{} for {}", one.release_s, -before);
+        }
+    }
+
+    #[test]
+    fn the_clock_of_the_sightings_does_not_matter() {
+        let on = |clock: f64| {
+            let mut way = way(0.2, 20, |t| -0.4 + 0.06 * drop_of(t, 1e3));
+            way.iter_mut().for_each(|sighting| sighting.seconds += clock);
+            Flight::fit(&way).expect("a fall")
+        };
+        let (one, other) = (on(0.0), on(5000.0));
+        assert!((one.release_s + 5000.0 - other.release_s).abs() < 1e-6);
+        assert!((one.chi2_fall - other.chi2_fall).abs() < 1e-3);
+    }
+
+    #[test]
+    fn drag_is_integrated_exactly() {
+        for terminal in [6.0, 11.0, 22.0, 1e3] {
+            // Runge and Kutta for v' = g - g (v / vt)^2, y' = v.
+            let pull = |v: f64| GRAVITY - GRAVITY * (v / terminal).powi(2);
+            let (mut v, mut y, step) = (0.0, 0.0, 1e-3);
+            for i in 1..=3000 {
+                let k1 = pull(v);
+                let k2 = pull(v + step / 2.0 * k1);
+                let k3 = pull(v + step / 2.0 * k2);
+                let k4 = pull(v + step * k3);
+                y += step * v + step * step / 6.0 * (k1 + k2 + k3);
+                v += step / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4);
+                let found = drop_of(f64::from(i) * step, terminal);
+                assert!((found - y).abs() < 1e-9 * y.max(1.0), "vt {terminal}, {i} ms: {found} {y}");
+            }
+        }
+        assert_eq!((drop_of(0.0, 11.0), drop_of(-1.0, 11.0)), (0.0, 0.0));
+    }
+
+    #[test]
+    fn a_fall_begins_smoothly() {
+        for terminal in TERMINAL_MPS {
+            let mut before = 0.0;
+            // Over where the series ends and the closed form begins.
+            for i in 1..4000 {
+                let t = f64::from(i) * 1e-5 * terminal / GRAVITY;
+                let now = drop_of(t, terminal);
+                assert!(now > before, "vt {terminal}, {t} s");
+                assert!((now / (GRAVITY * t * t / 2.0) - 1.0).abs() < 1e-3);
+                before = now;
+            }
+            let edge = 1e-2 * terminal / GRAVITY;
+            let (series, closed) = (drop_of(edge * (1.0 - 1e-9), terminal), drop_of(edge * (1.0 + 1e-9), terminal));
+            assert!((closed / series - 1.0).abs() < 1e-7, "vt {terminal}: {series} {closed}");
+        }
+    }
+
+    #[test]
+    fn three_sightings_say_nothing() {
+        let fall = way(0.2, 20, |t| 0.06 * drop_of(t, 1e3));
+        for few in 0..4 {
+            assert_eq!(Flight::fit(&fall[..few]), None);
+        }
+        assert!(Flight::fit(&fall[..6]).is_some());
+        let at_once: Vec<Sighting> = fall.iter().map(|sighting| Sighting { seconds: 1.0, ..*sighting }).collect();
+        assert_eq!(Flight::fit(&at_once), None, "no time has passed");
+    }
+
+    #[test]
+    fn what_comes_nearer_at_constant_speed_is_explained_by_that() {
+        let nearing = |c: f64| way(0.0, 30, move |t| (-0.3 + 0.35 * t) / (1.0 - c * t));
+        for c in [0.0, 0.2, 0.4] {
+            let flight = Flight::fit(&nearing(c)).expect("something");
+            // A fall at its terminal speed may explain it as well, never better.
+            assert!(flight.chi2_steady < flight.chi2_fall + 0.1, "{c}: {flight:?}");
+        }
+        let bent = Flight::fit(&nearing(0.4)).expect("something");
+        assert!(bent.chi2_line > 100.0 * bent.chi2_steady.max(1.0), "in the picture it speeds up");
+        let fall = Flight::fit(&way(0.1, 26, |t| -0.45 + 0.07 * drop_of(t, 1e3))).expect("a fall");
+        assert!(fall.chi2_steady > fall.chi2_fall + 100.0, "a fall from rest is not");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn chance_sightings_give_numbers_or_nothing(
+            steps in prop::collection::vec((0.0f64..0.2, -2.0f64..2.0, -2.0f64..2.0, 1e-4f64..0.1), 0..30),
+            clock in 0.0f64..1e6,
+            probe in -3.0f64..10.0,
+        ) {
+            let mut seconds = clock;
+            let one = |(dt, x, y, sigma): (f64, f64, f64, f64)| {
+                seconds += dt;
+                Sighting { seconds, x, y, sigma }
+            };
+            let way: Vec<Sighting> = steps.into_iter().map(one).collect();
+            if let Some(flight) = Flight::fit(&way) {
+                let all = [
+                    flight.chi2_fall,
+                    flight.chi2_steady,
+                    flight.chi2_line,
+                    flight.rms,
+                    flight.release_s,
+                    flight.nearing,
+                    flight.fallen_m(),
+                    flight.speed_mps(),
+                    flight.heights_per_metre(clock + probe),
+                    flight.dof(),
+                ];
+                prop_assert!(all.iter().all(|number| number.is_finite()), "{all:?}");
+                prop_assert!(flight.release_s <= way[0].seconds);
+                prop_assert!(flight.at(clock + probe).is_none_or(|(x, y)| x.is_finite() && y.is_finite()));
+            }
+        }
+    }
+}

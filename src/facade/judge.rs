@@ -268,3 +268,173 @@ pub fn doubts(looks: &Looks, terms: &Terms) -> Vec<Doubt> {
     ask(Doubt::Slow, flight.speed_mps() >= terms.speed_mps && flight.fallen_m() >= terms.fallen_m);
     doubts
 }
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::ballistics::{Calibration, Column, Flight as Way, Floor, Grid, View};
+    use crate::base::time::Pts;
+    use crate::facade::Candidate;
+
+    pub const SIZE: (usize, usize) = (640, 480);
+
+    pub fn candidate(x: f64, y: f64) -> Candidate {
+        let (x, y) = (x as f32, y as f32);
+        Candidate {
+            x,
+            y,
+            width: 5.0,
+            height: 5.0,
+            left: x - 2.5,
+            top: y - 2.5,
+            strength: 20.0,
+            contrast: 60.0,
+            around: 0.0,
+            cut: false,
+        }
+    }
+
+    /// When the clock of `way` says 0.
+    pub fn pts_of(seconds: f64) -> Pts {
+        Pts::from_seconds(10.0 + seconds)
+    }
+
+    /// Sightings in each of so many pictures from `from` s on.
+    pub fn way(from: f64, count: u32, place: impl Fn(f64) -> (f64, f64)) -> Vec<Hit> {
+        let one = |i: u32| {
+            let seconds = from + f64::from(i) * 0.04;
+            let (x, y) = place(seconds);
+            Hit { pts: pts_of(seconds), candidate: candidate(x, y), number: 0, picture: i, score: f64::from(i) * 3.0 }
+        };
+        (0..count).map(one).collect()
+    }
+
+    /// Let go at 0 s, 40 px a metre.
+    pub fn falling(t: f64) -> (f64, f64) {
+        (300.0, 60.0 + 40.0 * 4.905 * t.max(0.0).powi(2))
+    }
+
+    fn looks(hits: &[Hit]) -> Looks {
+        look(hits, None, SIZE.0, SIZE.1)
+    }
+
+    fn good() -> Looks {
+        looks(&way(0.2, 26, falling))
+    }
+
+    #[test]
+    fn a_fall_leaves_no_doubt() {
+        let good = good();
+        assert_eq!(doubts(&good, &Terms::PRE), []);
+        assert_eq!(doubts(&good, &Terms::CONFIRMED), []);
+        assert!(stands(&good));
+        assert!(!plainly_not(&way(0.2, 26, falling), SIZE.1, &Terms::CONFIRMED));
+        assert!((good.down - 40.0 * 4.905 * (1.44 - 0.04) / 480.0).abs() < 1e-3 && good.across == 0.0);
+        assert!(good.seen == 1.0 && good.hits == 26 && (good.span_s - 1.0).abs() < 1e-6 && good.falls == 1.0);
+    }
+
+    #[test]
+    fn each_doubt_has_its_case() {
+        let with = |change: &dyn Fn(&mut Looks)| {
+            let mut looks = good();
+            change(&mut looks);
+            looks
+        };
+        let steady = looks(&way(0.0, 26, |t| (300.0, 60.0 + 250.0 * t)));
+        let approaching = looks(&way(0.0, 26, |t| (300.0, 240.0 + 480.0 * (-0.3 + 0.35 * t) / (1.0 - 0.4 * t))));
+        let crooked = looks(&way(0.2, 26, |t| (300.0 + 15.0 * (12.0 * t).sin(), falling(t).1)));
+        let entered = looks(&way(0.6, 20, |t| (300.0, falling(t).1 - falling(0.6).1 + 10.0)));
+        let cases: [(Doubt, Looks); 16] = [
+            (Doubt::Brief, looks(&way(0.2, 6, falling))),
+            (Doubt::Unlikely, with(&|looks| looks.score = 1.0)),
+            (Doubt::Gaps, with(&|looks| looks.seen = 0.3)),
+            (Doubt::Near, with(&|looks| looks.down = 0.03)),
+            (Doubt::Near, with(&|looks| looks.size = 0.4)),
+            (Doubt::Sideways, with(&|looks| looks.across = looks.down)),
+            (Doubt::Part, with(&|looks| looks.around = 3.0)),
+            (Doubt::Part, with(&|looks| looks.cut = 0.9)),
+            (Doubt::Rough, with(&|looks| looks.falls = 0.5)),
+            (Doubt::Steady, steady.clone()),
+            (Doubt::Approaching, approaching.clone()),
+            (Doubt::Crooked, with(&|looks| looks.flight = None)),
+            (Doubt::Crooked, crooked.clone()),
+            (Doubt::Scale, with(&|looks| looks.size = 0.9)),
+            (Doubt::Slow, looks(&way(0.0, 9, falling))),
+            (Doubt::Entered, entered),
+        ];
+        for (number, (doubt, looks)) in cases.iter().enumerate() {
+            let found = doubts(looks, &Terms::CONFIRMED);
+            assert!(found.contains(doubt), "case {number}: {found:?} without {doubt:?}");
+        }
+        assert!(!stands(&steady) && !stands(&crooked) && !stands(&with(&|looks| looks.around = 3.0)));
+        assert!(stands(&with(&|looks| looks.size = 0.15)), "a scale is not asked twice");
+    }
+
+    #[test]
+    fn words_are_those_of_the_doubts() {
+        use Doubt::*;
+        let all = [
+            Brief,
+            Unlikely,
+            Gaps,
+            Near,
+            Sideways,
+            Part,
+            Steady,
+            Approaching,
+            Crooked,
+            Scale,
+            Slow,
+            Rough,
+            Entered,
+            Elsewhere,
+        ];
+        for doubt in all {
+            assert_eq!(doubt.word(), format!("{doubt:?}").to_lowercase());
+        }
+    }
+
+    #[test]
+    fn a_look_at_the_ends_agrees_with_the_doubts() {
+        for hits in [
+            way(0.2, 6, falling),
+            way(0.0, 26, |t| (300.0, 60.0 + 10.0 * t)),
+            way(0.0, 26, |t| (100.0 + 300.0 * t, 60.0 + 100.0 * t)),
+        ] {
+            assert!(plainly_not(&hits, SIZE.1, &Terms::PRE));
+            assert!(!doubts(&looks(&hits), &Terms::PRE).is_empty());
+        }
+    }
+
+    #[test]
+    fn on_a_calibrated_wall_falls_come_from_the_house() {
+        let view = View {
+            width: 640.0,
+            height: 480.0,
+            focal_px: 600.0,
+            lambda: 0.0,
+            position_m: [0.0, 1.6, 20.0],
+            yaw: 0.0,
+            pitch: 25f64.to_radians(),
+            roll: 0.0,
+        };
+        let floors = (1..=8).map(|number| Floor { number, base_m: 3.0 * f64::from(number - 1), height_m: 3.0 });
+        let columns = vec![Column { label: "01".into(), left_m: -3.0, right_m: 3.0 }];
+        let grid = Grid { floors: floors.collect(), columns, sill_m: 0.9, head_m: 2.4, ground_m: 0.0 };
+        let calibration = Calibration::of(view).expect("a camera before the wall");
+        let wall = Wall { calibration, grid, building: None };
+        let seen = |x: f64, down: &dyn Fn(f64) -> f64| {
+            let pixel = |t: f64| wall.calibration.pixel([x, 17.0 - down(t), 0.2]).expect("before the camera").into();
+            look(&way(0.1, 28, pixel), Some(&wall), SIZE.0, SIZE.1)
+        };
+        let free = |t: f64| Way { place: [0.0; 3], velocity: [0.0; 3], drag: 0.0 }.at(t).place.y.abs();
+        let here = seen(0.0, &free);
+        assert!(here.fit.is_some() && here.from_wall == Some(true));
+        assert_eq!(doubts(&here, &Terms::CONFIRMED), []);
+        assert!(here.size_m.is_some_and(|size| (0.1..0.4).contains(&size)), "{:?}", here.size_m);
+        let beside = seen(8.0, &free);
+        assert_eq!(doubts(&beside, &Terms::CONFIRMED), [Doubt::Elsewhere]);
+        let steady = look(&way(0.1, 28, |t| (300.0, 60.0 + 250.0 * t)), Some(&wall), SIZE.0, SIZE.1);
+        assert!(steady.fit.is_some() && doubts(&steady, &Terms::CONFIRMED).contains(&Doubt::Steady));
+    }
+}

@@ -179,6 +179,8 @@ pub struct Linker {
     /// Linked pictures.
     pictures: u32,
     forks: Vec<(f64, usize, usize)>,
+    /// Score of the best continuation, by path.
+    grown: Vec<Option<f64>>,
     /// Last two hits of the paths that were kept, so that none repeats a better one.
     tails: std::collections::HashSet<((u32, u32), (u32, u32))>,
 }
@@ -258,6 +260,7 @@ impl Linker {
             next_id: 1,
             pictures: 0,
             forks: Vec::with_capacity(1024),
+            grown: Vec::with_capacity(2 * PATHS_MAX),
             tails: std::collections::HashSet::with_capacity(2 * PATHS_MAX),
         }
     }
@@ -322,7 +325,8 @@ impl Linker {
         self.forks.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
         let mut claims = [0usize; PEAKS_MAX];
         let forks = std::mem::take(&mut self.forks);
-        let mut grown: Vec<Option<f64>> = Vec::new();
+        let mut grown = std::mem::take(&mut self.grown);
+        grown.clear();
         grown.resize(known, None);
         for &(score, index, number) in &forks {
             let rivals = &mut claims[number.min(PEAKS_MAX - 1)];
@@ -356,7 +360,7 @@ impl Linker {
             path.score = score;
             path.fresh = true;
         }
-        self.forks = forks;
+        (self.forks, self.grown) = (forks, grown);
         for path in self.paths.iter_mut().filter(|path| !path.fresh) {
             path.score += (1.0 - SEEN).ln();
         }
@@ -493,7 +497,8 @@ impl Linker {
 
     /// Drops what has ended, what repeats a better one, and the worst beyond `PATHS_MAX`.
     fn prune(&mut self, pts: Pts) {
-        self.paths.sort_by(|a, b| {
+        // No two have one id; a stable sort would allocate.
+        self.paths.sort_unstable_by(|a, b| {
             let told = |path: &Path| path.told != Told::Nothing;
             told(b).cmp(&told(a)).then(b.score.total_cmp(&a.score)).then(a.id.cmp(&b.id))
         });
@@ -533,4 +538,148 @@ pub fn likeness(a: &Candidate, b: &Candidate) -> Option<f64> {
     let turned = a.contrast * b.contrast < 0.0 && a.contrast.abs().min(b.contrast.abs()) > 12.0;
     let strengths = f64::from((b.strength / a.strength).ln()) / 1.2;
     Some(-0.5 * (sizes / 0.5).powi(2) - 0.25 * strengths * strengths - if turned { 1.0 } else { 0.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(x: f64, y: f64, strength: f32) -> Candidate {
+        let (x, y) = (x as f32, y as f32);
+        Candidate {
+            x,
+            y,
+            width: 5.0,
+            height: 5.0,
+            left: x - 2.5,
+            top: y - 2.5,
+            strength,
+            contrast: 60.0,
+            around: 0.0,
+            cut: false,
+        }
+    }
+
+    fn path(ys: &[f64], missed: &[(usize, u32)]) -> Path {
+        let linker = Linker::new(640, 480);
+        let mut picture = 0;
+        let hit = |(i, y): (usize, &f64)| {
+            picture += 1 + missed.iter().find(|(at, _)| *at == i).map_or(0, |(_, pictures)| *pictures);
+            let pts = Pts(u64::from(picture) * 40_000_000);
+            Hit { pts, candidate: candidate(100.0, *y, 20.0), number: 0, picture, score: i as f64 }
+        };
+        let hits: Vec<Hit> = ys.iter().enumerate().map(hit).collect();
+        let state = linker.begun(&hits[0].candidate);
+        Path { id: 1, hits, score: 0.0, fresh: true, told: Told::Nothing, state }
+    }
+
+    #[test]
+    fn a_way_down_begins_after_the_rest_before_it() {
+        let down: Vec<f64> = (0..12).map(|i| 100.0 + 0.314 * f64::from(i * i) * 2.0).collect();
+        assert_eq!(path(&down, &[]).onset(), 0, "no rest");
+        let held: Vec<f64> = (0..15).map(|i| 100.0 + [0.2, -0.1, 0.0][i % 3]).chain(down.iter().copied()).collect();
+        let onset = path(&held, &[]).onset();
+        assert!((12..=16).contains(&onset), "it begins with {onset}");
+        let lifted: Vec<f64> = (0..10).map(|i| 130.0 - 3.0 * f64::from(i)).chain(down.iter().copied()).collect();
+        let onset = path(&lifted, &[]).onset();
+        assert!((9..=11).contains(&onset), "up first, then down: {onset}");
+        assert_eq!(path(&down, &[(5, 3)]).onset(), 0, "it went behind a balcony");
+        let lay: Vec<f64> = [100.5, 100.2].iter().chain(&down).copied().collect();
+        assert_eq!(path(&lay, &[(2, 5)]).onset(), 2, "what was there long before is not its beginning");
+        assert_eq!(path(&[100.0], &[]).onset(), 0);
+    }
+
+    #[test]
+    fn a_strong_candidate_among_weak_ones_proves_more() {
+        let mut clutter = Clutter::new(640, 480);
+        let weak: Vec<Candidate> =
+            (0..20).map(|i| candidate(20.0 + 30.0 * f64::from(i), 200.0 + f64::from(i), 3.0)).collect();
+        for _ in 0..300 {
+            clutter.look(&weak);
+            clutter.learn(&weak);
+        }
+        let density = |strength: f32, y: f64| clutter.density(&candidate(330.0, y, strength));
+        assert!(density(3.0, 205.0) > 10.0 * density(30.0, 205.0), "{} {}", density(3.0, 205.0), density(30.0, 205.0));
+        assert!(density(3.0, 205.0) > 2.0 * density(3.0, 20.0), "a quiet place is better");
+        assert!(density(30.0, 20.0) > 0.0);
+        // A storm of strong ones, now.
+        let strong: Vec<Candidate> = weak.iter().map(|weak| Candidate { strength: 30.0, ..*weak }).collect();
+        let before = density(30.0, 205.0);
+        clutter.look(&strong);
+        assert!(clutter.density(&candidate(330.0, 205.0, 30.0)) > 5.0 * before);
+    }
+
+    #[test]
+    fn places_outside_the_picture_have_a_density_too() {
+        let clutter = Clutter::new(65, 63);
+        for (x, y) in [(-5.0, -5.0), (1e4, 1e4), (64.9, 62.9)] {
+            assert!(clutter.density(&candidate(x, y, 5.0)).is_finite());
+        }
+    }
+
+    /// A body that falls, with the given candidates beside it; pictures of these numbers do not show it.
+    fn followed(hidden: std::ops::Range<u64>, beside: impl Fn(u64) -> Vec<Candidate>) -> Linker {
+        let mut linker = Linker::new(640, 480);
+        for i in 0..30 {
+            let t = i as f64 * 0.04;
+            let mut candidates = beside(i);
+            if !hidden.contains(&i) {
+                candidates.push(candidate(300.0, 30.0 + 196.0 * t * t, 25.0));
+            }
+            candidates.sort_by(|a, b| b.strength.total_cmp(&a.strength));
+            linker.link(Pts(i * 40_000_000), &candidates);
+        }
+        linker
+    }
+
+    #[test]
+    fn a_body_is_followed_through_clutter_and_behind_a_balcony() {
+        let leaves = |i: u64| {
+            let leaf = |n: u64| candidate(((n * 83 + i * 37) % 640) as f64, ((n * 59 + i * 101) % 480) as f64, 3.0);
+            (0..15).map(leaf).collect()
+        };
+        for hidden in [0..0, 14..19] {
+            let mut linker = followed(hidden.clone(), leaves);
+            let best = &linker.paths()[0];
+            let own = best.hits.iter().filter(|hit| hit.candidate.strength == 25.0).count();
+            assert!(best.fresh && best.score > 30.0, "{hidden:?}: {}", best.score);
+            assert!(own >= 22 - hidden.count() && best.hits.len() - own <= 2, "{own} of {}", best.hits.len());
+        }
+    }
+
+    #[test]
+    fn what_is_lost_ends_once_and_buffers_stay_bounded() {
+        let mut linker = followed(0..0, |_| vec![]);
+        let last = Pts(30 * 40_000_000);
+        linker.link(last, &[]);
+        assert!(linker.ended().is_empty());
+        linker.link(Pts(last.0 + 500_000_000), &[]);
+        let ended = linker.ended().iter().filter(|path| path.hits.len() >= 20).count();
+        assert!(ended >= 1);
+        assert!(linker.paths().is_empty());
+        linker.ended().clear();
+        linker.link(Pts(last.0 + 600_000_000), &[]);
+        assert!(linker.ended().is_empty());
+        // As many candidates as there may be, everywhere.
+        let storm = |i: u64| {
+            let one = |n: u64| candidate(((n * 97 + i * 13) % 640) as f64, ((n * 61 + i * 29) % 480) as f64, 10.0);
+            (0..PEAKS_MAX as u64).map(one).collect::<Vec<_>>()
+        };
+        for i in 0..60 {
+            linker.link(Pts(last.0 + 2_000_000_000 + i * 40_000_000), &storm(i));
+            assert!(linker.paths().len() <= PATHS_MAX && linker.spare.len() <= 2 * PATHS_MAX);
+            assert!(linker.paths().windows(2).all(|pair| pair[0].score >= pair[1].score), "best first");
+        }
+    }
+
+    #[test]
+    fn looks_tell_bodies_apart() {
+        let small = candidate(0.0, 0.0, 20.0);
+        let same = likeness(&small, &small).expect("alike");
+        assert_eq!(same, 0.0);
+        let wide = Candidate { width: 100.0, ..small };
+        assert_eq!(likeness(&small, &wide), None);
+        let turned = Candidate { contrast: -60.0, ..small };
+        assert!(likeness(&small, &turned).expect("a body that turns") < same);
+    }
 }

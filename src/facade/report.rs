@@ -149,3 +149,49 @@ fn earlier_sightings(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facade::judge::{
+        self,
+        tests::{SIZE, candidate, falling, pts_of, way},
+    };
+
+    #[test]
+    fn a_path_is_in_the_order_of_time_and_begins_with_what_was_seen_before_it_was_linked() {
+        let hits = way(0.24, 24, falling);
+        let looks = judge::look(&hits, None, SIZE.0, SIZE.1);
+        let mut memory = VecDeque::new();
+        for i in -20..30 {
+            let t = f64::from(i) * 0.04;
+            let (x, y) = falling(t);
+            let wide = Candidate { width: 100.0, height: 60.0, ..candidate(x + 3.0, y - 2.0) };
+            let mut list = vec![wide, candidate(x + 40.0, y - 30.0), candidate(x, y + 60.0)];
+            // Not seen twice, nor before it was let go.
+            if i > 0 && i != 2 && i != 4 {
+                list.push(candidate(x, y));
+            }
+            memory.push_back((pts_of(t), list));
+        }
+        let told = |stage: Stage| report(stage, &hits, &looks, None, SIZE, &memory);
+        let fall = told(Stage::Evidence);
+        let pts: Vec<u64> = fall.trajectory.iter().filter_map(|point| point.pts_ns).collect();
+        assert_eq!(pts.len(), fall.trajectory.len());
+        assert!(pts.windows(2).all(|pair| pair[0] < pair[1]), "{pts:?}");
+        assert_eq!((pts[0], pts.len()), (pts_of(0.04).0, hits.len() + 3));
+        for point in &fall.trajectory {
+            let (x, y) = falling(point.pts_ns.unwrap_or(0) as f64 / 1e9 - 10.0);
+            let (dx, dy) = (f64::from(point.x) * 640.0 - x, f64::from(point.y) * 480.0 - y);
+            assert!(dx.hypot(dy) < 0.1, "{dx} {dy}");
+        }
+        assert_eq!(fall.trajectory[0].t_ms, 0);
+        assert!((fall.duration_s - 1.12).abs() < 1e-3, "{}", fall.duration_s);
+        assert_eq!((fall.ruler, fall.landing, fall.seconds_to_impact), (Ruler::Gravity, None, None));
+        assert!(fall.origin.is_some_and(|origin| !origin.extrapolated && origin.floor_low.is_none()));
+        let retracted = told(Stage::Retracted);
+        assert!(retracted.trajectory.is_empty() && retracted.origin.is_none());
+        assert!((0.5..=1.0).contains(&confidence(&looks)), "{}", confidence(&looks));
+        assert_eq!(confidence(&Looks { flight: None, ..looks.clone() }), 0.0);
+    }
+}

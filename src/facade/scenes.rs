@@ -224,11 +224,11 @@ impl Told {
             let points = &fall_of(happening).trajectory;
             assert!(points.len() >= 8, "{} points", points.len());
             let pts = |i: usize| points[i].pts_ns.expect("the detector knows it");
-            for i in 0..points.len() {
+            for (i, point) in points.iter().enumerate() {
                 assert!(i == 0 || pts(i) > pts(i - 1), "point {i}");
-                assert_eq!(points[i].t_ms, (pts(i) - pts(0)) / 1_000_000);
+                assert_eq!(point.t_ms, (pts(i) - pts(0)) / 1_000_000);
                 let (x, y) = truth(pts(i) as f64 / 1e9);
-                let (dx, dy) = (f64::from(points[i].x) * size.0 as f64 - x, f64::from(points[i].y) * size.1 as f64 - y);
+                let (dx, dy) = (f64::from(point.x) * size.0 as f64 - x, f64::from(point.y) * size.1 as f64 - y);
                 assert!(dx.hypot(dy) <= within_px, "point {i} is off by {dx:.1}, {dy:.1}");
             }
         }
@@ -429,7 +429,7 @@ fn time_is_that_of_the_pictures_whatever_their_number() {
     let even = shots(4.0);
     let twice = |shot: &Shot| {
         let again = Shot { pts_s: shot.pts_s + 0.02, ..*shot };
-        if shot.number % 3 == 0 { vec![*shot, again] } else { vec![*shot] }
+        if shot.number.is_multiple_of(3) { vec![*shot, again] } else { vec![*shot] }
     };
     let duplicated: Vec<Shot> = even.iter().flat_map(twice).collect();
     // One picture of five is lost, at times two in a row.

@@ -144,7 +144,7 @@ const ACROSS_UNKNOWN_MAX: f64 = 0.7;
 /// Release before the first sighting, s: at all, and of what falls with a low terminal velocity (m/s).
 const BEFORE_MAX: f64 = 2.5;
 const BEFORE_LIGHT_MAX: f64 = 0.8;
-const LIGHT_MPS: f64 = 9.0;
+const LIGHT_MPS: f64 = 12.0;
 /// What is first seen so near the upper edge must have been let go not longer than this before, s.
 const EDGE: f64 = 0.06;
 const EDGE_BEFORE_S: f64 = 0.25;
@@ -245,7 +245,9 @@ pub fn doubts(looks: &Looks, terms: &Terms) -> Vec<Doubt> {
         ask(Doubt::Crooked, fit.chi2 / fit.freedom.max(1.0) <= CROOKED_MAX);
         ask(Doubt::Scale, looks.size_m.is_none_or(|size| (SIZE_M.0..WALL_SIZE_MAX_M).contains(&size)));
         ask(Doubt::Elsewhere, looks.from_wall.unwrap_or(true));
+        let light = fit.flight().terminal_mps() < LIGHT_MPS;
         ask(Doubt::Entered, looks.start > EDGE || fit.tau_s() <= EDGE_BEFORE_S);
+        ask(Doubt::Entered, !light || fit.tau_s() <= BEFORE_LIGHT_MAX + 2.0 * fit.sigma(6).min(0.3));
         ask(Doubt::Slow, fit.falling_mps() >= terms.speed_mps && fit.drop_m >= terms.fallen_m);
         return doubts;
     }

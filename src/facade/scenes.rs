@@ -400,7 +400,6 @@ fn snow_is_no_fall() {
 }
 
 #[test]
-#[ignore = "known: without calibration, a sway across is taken for what perspective does to a fall at its terminal speed"]
 fn snow_that_sways_slowly_is_no_fall() {
     assert_eq!(snow(5.0, 2.0).stages(), []);
     assert_eq!(snow(5.0, 5.0).stages(), []);

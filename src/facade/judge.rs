@@ -245,9 +245,7 @@ pub fn doubts(looks: &Looks, terms: &Terms) -> Vec<Doubt> {
         ask(Doubt::Crooked, fit.chi2 / fit.freedom.max(1.0) <= CROOKED_MAX);
         ask(Doubt::Scale, looks.size_m.is_none_or(|size| (SIZE_M.0..WALL_SIZE_MAX_M).contains(&size)));
         ask(Doubt::Elsewhere, looks.from_wall.unwrap_or(true));
-        let light = fit.flight().terminal_mps() < LIGHT_MPS;
         ask(Doubt::Entered, looks.start > EDGE || fit.tau_s() <= EDGE_BEFORE_S);
-        ask(Doubt::Entered, !light || fit.tau_s() <= BEFORE_LIGHT_MAX + 2.0 * fit.sigma(6).min(0.3));
         ask(Doubt::Slow, fit.falling_mps() >= terms.speed_mps && fit.drop_m >= terms.fallen_m);
         return doubts;
     }

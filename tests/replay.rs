@@ -79,9 +79,28 @@ fn the_facade_scene_tells_of_the_thing_and_not_of_the_bird() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let [text, ..] = replay("testdata/clips/facade.mp4", "facade", folder.path());
     let events = events(&text);
-    let starts: Vec<_> = events.iter().filter(|event| event["data"]["phase"] == "start").collect();
-    assert_eq!(starts.len(), 1, "{text}");
-    assert_eq!(starts[0]["data"]["objects"][0]["class"], "object");
+    let stages: Vec<_> = events.iter().map(|event| &event["data"]["stage"]).collect();
+    assert_eq!(stages, ["pre", "confirmed", "evidence"], "{text}");
+    let one = events.iter().all(|event| event["correlationid"] == events[0]["correlationid"]);
+    assert!(one && events[0]["type"] == "oriel.facade.falling_object.v1", "{text}");
+    // Every point lies on the thing: its truth, a few pixels of 640 wider.
+    let (truth, data) = (truth("facade"), &events[2]["data"]);
+    let first = data["media"]["first_pts_ns"].as_u64().expect("nanoseconds");
+    let points = data["trajectory"].as_array().expect("a list");
+    assert!(points.len() > 30, "{text}");
+    for point in points {
+        let frame = (point["pts_ns"].as_u64().expect("nanoseconds") - first) as f64 / 1e9 * 25.0;
+        let things = truth["frames"][frame.round() as usize].as_array().expect("a list");
+        let thing = things.iter().find(|thing| thing["kind"] == "object").expect("it falls then");
+        let side = |i: usize| thing["box"][i].as_f64().expect("a fraction");
+        let (x, y) = (point["x"].as_f64().expect("x"), point["y"].as_f64().expect("y"));
+        let inside = x > side(0) - 0.02 && x < side(2) + 0.02 && y > side(1) - 0.03 && y < side(3) + 0.03;
+        assert!(inside, "{point} {thing}");
+    }
+    // What falls fits the schema too.
+    let schema: Value = serde_json::from_slice(&oriel(&["schema", "events"]).stdout).expect("a schema is JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a valid schema");
+    assert!(events.iter().all(|event| validator.is_valid(event)), "{text}");
 }
 
 #[test]

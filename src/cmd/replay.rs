@@ -354,14 +354,15 @@ impl Recorder {
     /// What stirred in a facade camera's picture; the score is how many times its usual energy a place had.
     fn write_candidates(&mut self, watched: &Watched<'_>) -> anyhow::Result<()> {
         let Some(file) = &mut self.outputs.detections else { return Ok(()) };
-        let (w, h) = (watched.scene.width as f32, watched.scene.height as f32);
+        let size = (watched.scene.width as usize, watched.scene.height as usize);
         let each = watched.candidates.iter().map(|c| {
+            let rect = c.rect(size);
             serde_json::json!({
                 "label": "candidate",
                 "score": c.strength,
                 "contrast": c.contrast,
                 "around": c.around,
-                "box": [c.left / w, c.top / h, (c.left + c.width) / w, (c.top + c.height) / h],
+                "box": [rect.left, rect.top, rect.right, rect.bottom],
             })
         });
         let line = serde_json::json!({
@@ -387,14 +388,7 @@ impl Recorder {
         canvas.take(&picture);
         self.overlay.draw(canvas);
         for candidate in watched.candidates {
-            let (w, h) = (picture.width as f32, picture.height as f32);
-            let rect = Rect {
-                left: candidate.left / w,
-                top: candidate.top / h,
-                right: (candidate.left + candidate.width) / w,
-                bottom: (candidate.top + candidate.height) / h,
-            };
-            canvas.draw_rect(&rect, PREDICTED);
+            canvas.draw_rect(&candidate.rect((picture.width, picture.height)), PREDICTED);
         }
         for happening in watched.happenings {
             if let Fact::FallingObject(fall) = &happening.fact {

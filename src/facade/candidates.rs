@@ -5,6 +5,7 @@
 use super::field::{Field, luma_of};
 use super::kernel::CELL;
 use crate::base::frame::Picture;
+use crate::base::geometry::{Point, Rect};
 
 /// Places of a picture that are kept.
 pub const PEAKS_MAX: usize = 64;
@@ -48,12 +49,28 @@ impl Candidate {
     pub fn size(&self) -> f32 {
         self.width.max(self.height)
     }
+
+    /// Its box and its centre of gravity in fractions of a picture of `width` x `height` pixels.
+    pub fn rect(&self, (width, height): (usize, usize)) -> Rect {
+        let (w, h) = (width as f32, height as f32);
+        Rect {
+            left: self.left / w,
+            top: self.top / h,
+            right: (self.left + self.width) / w,
+            bottom: (self.top + self.height) / h,
+        }
+    }
+
+    pub fn at(&self, (width, height): (usize, usize)) -> Point {
+        Point::new(self.x / width as f32, self.y / height as f32)
+    }
 }
 
 /// Buffers for finding candidates, and the part of the picture where they are looked for.
 pub struct Finder {
-    /// By cell.
+    /// By cell, and how many are true.
     watched: Vec<bool>,
+    watched_count: usize,
     peaks: Vec<(f32, u32)>,
     /// Number of the last picture in which a body took the cell.
     taken: Vec<u32>,
@@ -66,8 +83,6 @@ pub struct Finder {
 pub struct Stir {
     /// Share of the watched cells that changed much.
     pub cells: f32,
-    /// Local maxima among them, before the best were chosen.
-    pub peaks: usize,
 }
 
 impl Finder {
@@ -75,6 +90,7 @@ impl Finder {
     pub fn new(watched: Vec<bool>) -> Finder {
         let cells = watched.len();
         Finder {
+            watched_count: watched.iter().filter(|watched| **watched).count().max(1),
             watched,
             peaks: Vec::with_capacity(1024),
             taken: vec![0; cells],
@@ -93,8 +109,7 @@ impl Finder {
     ) -> Stir {
         self.picture = self.picture.wrapping_add(1);
         let stirring = self.collect(field);
-        let watched = self.watched.iter().filter(|watched| **watched).count().max(1);
-        let stir = Stir { cells: stirring as f32 / watched as f32, peaks: self.peaks.len() };
+        let stir = Stir { cells: stirring as f32 / self.watched_count as f32 };
         let by_rank = |a: &(f32, u32), b: &(f32, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
         // Some peaks turn out to belong to stronger ones: rank a few more than are kept.
         if self.peaks.len() > 3 * PEAKS_MAX {

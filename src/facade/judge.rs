@@ -5,7 +5,6 @@ use super::flight::{Flight, Sighting};
 use super::link::{Hit, sigma_px};
 use super::wall::Wall;
 use crate::ballistics::Fit;
-use crate::base::geometry::Point;
 
 /// Why a path is no fall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -180,7 +179,7 @@ pub fn look(hits: &[Hit], wall: Option<&Wall>, width: usize, height: usize) -> L
     let down_steps = steps.clone().filter(|dy| *dy > 0.0).count();
     let size = median(each(|c| f64::from(c.size())));
     let middle = &hits[hits.len() / 2].candidate;
-    let at = Point::new(middle.x / width as f32, middle.y / height as f32);
+    let at = middle.at((width, height));
     let fit = wall.and_then(|wall| wall.fit(hits));
     Looks {
         size_m: fit.as_ref().and(wall).and_then(|wall| wall.metres_per_px(at)).map(|metres| metres * size),

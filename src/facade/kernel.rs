@@ -51,7 +51,7 @@ impl Kernel {
         Kernel::PLAIN
     }
 
-    pub fn run(self, band: Band<'_>) {
+    pub fn run(self, mut band: Band<'_>) {
         let cells = band.thresholds.len();
         let width = cells * CELL;
         assert!(band.distances.len() == cells && band.energies.len() == cells);
@@ -59,53 +59,19 @@ impl Kernel {
         assert!(band.now.len() >= (CELL - 1) * band.now_stride + width && band.now_stride >= width);
         assert!(band.earlier.len() >= (CELL - 1) * band.earlier_stride + width && band.earlier_stride >= width);
         match self.0 {
-            Instructions::Plain => plain(band, 0),
+            Instructions::Plain => plain(&mut band, 0),
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2 => {
-                let done = cells / 4 * 4;
-                let Band {
-                    now,
-                    now_stride,
-                    earlier,
-                    earlier_stride,
-                    background,
-                    thresholds,
-                    distances,
-                    energies,
-                    learns,
-                } = band;
-                let again = Band {
-                    now,
-                    now_stride,
-                    earlier,
-                    earlier_stride,
-                    background: &mut *background,
-                    thresholds,
-                    distances: &mut *distances,
-                    energies: &mut *energies,
-                    learns,
-                };
                 // SAFETY: the constructor saw AVX2 on this CPU; the lengths that the kernel relies on are asserted above.
-                unsafe { avx2(again) };
-                let rest = Band {
-                    now,
-                    now_stride,
-                    earlier,
-                    earlier_stride,
-                    background,
-                    thresholds,
-                    distances,
-                    energies,
-                    learns,
-                };
-                plain(rest, done);
+                unsafe { avx2(&mut band) };
+                plain(&mut band, cells / 4 * 4);
             }
         }
     }
 }
 
 /// The definition, for the cells from `first` on.
-fn plain(band: Band<'_>, first: usize) {
+fn plain(band: &mut Band<'_>, first: usize) {
     let width = band.thresholds.len() * CELL;
     for cell in first..band.thresholds.len() {
         let threshold = band.thresholds[cell] as u8;
@@ -140,7 +106,7 @@ fn plain(band: Band<'_>, first: usize) {
 /// `distances` and `energies` the length of `thresholds`.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-unsafe fn avx2(band: Band<'_>) {
+unsafe fn avx2(band: &mut Band<'_>) {
     use std::arch::x86_64::*;
     let cells = band.thresholds.len();
     let width = cells * CELL;

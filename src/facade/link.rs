@@ -275,11 +275,6 @@ impl Linker {
         &mut self.ended
     }
 
-    /// How often candidates come up at a place, per picture and tile of 64 x 64 pixels.
-    pub fn clutter_at(&self, x: f32, y: f32) -> f32 {
-        self.clutter.tiles[0][self.clutter.tile(x, y)]
-    }
-
     /// Forgets all paths, as after a cut in time.
     pub fn clear(&mut self) {
         self.ended.extend(self.paths.drain(..).filter(|path| path.hits.len() >= FAR));
@@ -344,18 +339,13 @@ impl Linker {
             };
             *rivals += 1;
             let candidate = candidates[number];
-            let height = self.height;
+            let path = &self.paths[target];
+            let state = self.followed(path.state, pts.since(path.last().pts).as_secs_f64(), &candidate);
             let path = &mut self.paths[target];
             if path.hits.len() == HITS_MAX {
                 path.hits.remove(0);
             }
-            let dt = pts.since(path.last().pts).as_secs_f64();
-            let sigma = sigma_px(&candidate) / height;
-            let [x, y] = path.state.map(|axis| axis.predicted(dt));
-            path.state = [
-                x.corrected(f64::from(candidate.x) / height, sigma),
-                y.corrected(f64::from(candidate.y) / height, sigma),
-            ];
+            path.state = state;
             path.hits.push(Hit { pts, candidate, number: number as u32, picture: self.pictures, score });
             path.score = score;
             path.fresh = true;
@@ -368,16 +358,8 @@ impl Linker {
 
     /// A copy of a path as it was before its hit in this picture.
     fn copy_without_last(&mut self, index: usize) -> usize {
-        let mut copy = self.spare.pop().unwrap_or_else(|| Path {
-            id: 0,
-            hits: Vec::with_capacity(HITS_MAX),
-            score: 0.0,
-            fresh: false,
-            told: Told::Nothing,
-            state: self.paths[index].state,
-        });
+        let mut copy = self.blank(self.paths[index].state);
         let path = &self.paths[index];
-        copy.hits.clear();
         copy.hits.extend_from_slice(&path.hits[..path.hits.len() - 1]);
         copy.id = self.next_id;
         self.next_id += 1;
@@ -391,13 +373,30 @@ impl Linker {
     fn restate(&self, hits: &[Hit]) -> [Axis; 2] {
         let mut state = self.begun(&hits[0].candidate);
         for pair in hits.windows(2) {
-            let dt = pair[1].pts.since(pair[0].pts).as_secs_f64();
-            let candidate = &pair[1].candidate;
-            let sigma = sigma_px(candidate) / self.height;
-            let at = [f64::from(candidate.x) / self.height, f64::from(candidate.y) / self.height];
-            state = [0, 1].map(|i| state[i].predicted(dt).corrected(at[i], sigma));
+            state = self.followed(state, pair[1].pts.since(pair[0].pts).as_secs_f64(), &pair[1].candidate);
         }
         state
+    }
+
+    /// The filter's state after `dt` seconds and a sighting.
+    fn followed(&self, state: [Axis; 2], dt: f64, candidate: &Candidate) -> [Axis; 2] {
+        let sigma = sigma_px(candidate) / self.height;
+        let at = [f64::from(candidate.x) / self.height, f64::from(candidate.y) / self.height];
+        [0, 1].map(|i| state[i].predicted(dt).corrected(at[i], sigma))
+    }
+
+    /// A path without hits, in a buffer that was used before if there is one.
+    fn blank(&mut self, state: [Axis; 2]) -> Path {
+        let mut path = self.spare.pop().unwrap_or_else(|| Path {
+            id: 0,
+            hits: Vec::with_capacity(HITS_MAX),
+            score: 0.0,
+            fresh: false,
+            told: Told::Nothing,
+            state,
+        });
+        path.hits.clear();
+        path
     }
 
     fn begun(&self, candidate: &Candidate) -> [Axis; 2] {
@@ -466,15 +465,7 @@ impl Linker {
     fn pair(&mut self, first: Hit, pts: Pts, candidate: &Candidate, number: usize) {
         let state = self.begun(&first.candidate);
         let dt = pts.since(first.pts).as_secs_f64();
-        let mut path = self.spare.pop().unwrap_or_else(|| Path {
-            id: 0,
-            hits: Vec::with_capacity(HITS_MAX),
-            score: 0.0,
-            fresh: true,
-            told: Told::Nothing,
-            state,
-        });
-        path.hits.clear();
+        let mut path = self.blank(state);
         path.hits.push(first);
         path.state = state;
         path.score = 0.0;

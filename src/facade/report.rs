@@ -8,7 +8,7 @@ use super::judge::Looks;
 use super::link::{Hit, likeness};
 use super::wall::Wall;
 use crate::base::fall::{Fall, Origin, Ruler, Stage, TrajectoryPoint};
-use crate::base::geometry::{Point, Rect};
+use crate::base::geometry::Point;
 use crate::base::time::Pts;
 
 /// Pictures without a sighting after which looking further back finds chance.
@@ -16,16 +16,6 @@ const BACK_MISSES: u32 = 6;
 /// How far from its expected place an early sighting may be: pixels, and parts of the size that it has later.
 const BACK_PX: f32 = 4.0;
 const BACK_SIZES: f32 = 0.6;
-
-pub fn rect_of(candidate: &Candidate, (width, height): (usize, usize)) -> Rect {
-    let (w, h) = (width as f32, height as f32);
-    Rect {
-        left: candidate.left / w,
-        top: candidate.top / h,
-        right: (candidate.left + candidate.width) / w,
-        bottom: (candidate.top + candidate.height) / h,
-    }
-}
 
 /// 0..1: how far the path lies beyond what is asked of an alarm.
 pub fn confidence(looks: &Looks) -> f32 {
@@ -59,9 +49,9 @@ pub fn report(
     let one = |(pts, candidate): &(Pts, Candidate)| TrajectoryPoint {
         t_ms: pts.since(first).as_millis() as u64,
         pts_ns: Some(pts.0),
-        x: candidate.x / width as f32,
-        y: candidate.y / height as f32,
-        bounding_box: Some(rect_of(candidate, size)),
+        x: candidate.at(size).x,
+        y: candidate.at(size).y,
+        bounding_box: Some(candidate.rect(size)),
     };
     let retracted = stage == Stage::Retracted;
     let trajectory: Vec<_> = if retracted { Vec::new() } else { points.iter().map(one).collect() };
@@ -71,7 +61,7 @@ pub fn report(
         let (x, y) = (x * height as f64 / width as f64 + 0.5, y + 0.5);
         Point::new(x as f32, y as f32)
     };
-    let first_seen = Point::new(points[0].1.x / width as f32, points[0].1.y / height as f32);
+    let first_seen = points[0].1.at(size);
     let origin = flight.map(|flight| Origin {
         building: None,
         floor_low: None,

@@ -110,8 +110,6 @@ struct Fall {
     /// Its way down so far.
     hits: Vec<Hit>,
     looks: Looks,
-    /// It has left the path of a fall: it lies on the ground, or something else was taken for it.
-    over: bool,
 }
 
 impl Watcher {
@@ -182,7 +180,6 @@ impl State {
         }
         if self.last.is_some_and(|last| pts.since(last).as_secs_f64() > CUT_S) {
             self.finish(seen);
-            self.linker.clear();
             self.memory.clear();
             self.earlier.clear();
         }
@@ -242,7 +239,7 @@ impl State {
             if let Told::Fall(id) = path.told {
                 let Some(fall) = self.falls.iter_mut().find(|fall| fall.id == id) else { continue };
                 let hit = path.last();
-                if fall.over || fall.last().pts == pts || !fall.takes(hit, self.wall.as_ref(), (width, height)) {
+                if fall.last().pts == pts || !fall.takes(hit, self.wall.as_ref(), (width, height)) {
                     continue;
                 }
                 fall.hits.push(*hit);
@@ -278,7 +275,7 @@ impl State {
             *told += 1;
             let hits = way.to_vec();
             path.told = Told::Fall(*told);
-            let fall = Fall { id: *told, began: hits[0].pts, confirmed: false, hits, looks, over: false };
+            let fall = Fall { id: *told, began: hits[0].pts, confirmed: false, hits, looks };
             seen.happenings.push(fall.happening(Stage::Pre, pts, (width, height), self.wall.as_ref(), &self.memory));
             self.falls.push(fall);
         }
@@ -312,12 +309,11 @@ impl State {
             if path.told == Told::Nothing && !judge::plainly_not(way, height, &Terms::PRE) {
                 let looks = judge::look(way, self.wall.as_ref(), width, height);
                 let doubts = judge::doubts(&looks, &Terms::PRE);
-                let at = |candidate: &Candidate| Point::new(candidate.x / width as f32, candidate.y / height as f32);
                 seen.near_misses.push(NearMiss {
                     first: way[0].pts,
                     last: path.last().pts,
-                    from: at(&way[0].candidate),
-                    to: at(&path.last().candidate),
+                    from: way[0].candidate.at((width, height)),
+                    to: path.last().candidate.at((width, height)),
                     looks,
                     doubts,
                 });
@@ -388,7 +384,7 @@ impl Fall {
             track_id: self.id,
             class: "falling_object".to_owned(),
             score: report::confidence(&self.looks),
-            bounding_box: report::rect_of(last, size),
+            bounding_box: last.rect(size),
         };
         let phase = match stage {
             Stage::Pre => Phase::Start,

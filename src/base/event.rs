@@ -1,6 +1,8 @@
 //! Events: what rules say (`Happening`, pure) and what subscribers get (`Event`, a CloudEvents 1.0 JSON object).
 //! The types here are the one source of `oriel schema events`. Within v1 fields are only ever added.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -192,6 +194,8 @@ pub enum Body {
     CameraHealth(CameraHealth),
     #[serde(rename = "oriel.node.health.v1")]
     NodeHealth(NodeHealth),
+    #[serde(rename = "oriel.node.data_loss.v1")]
+    DataLoss(DataLoss),
 }
 
 impl Body {
@@ -210,11 +214,12 @@ impl Body {
             Body::FallingObject(_) => "facade.falling_object",
             Body::CameraHealth(_) => "camera.health",
             Body::NodeHealth(_) => "node.health",
+            Body::DataLoss(_) => "node.data_loss",
         }
     }
 
     /// Every type this version can emit, in its short form.
-    pub const SHORT_TYPES: [&'static str; 13] = [
+    pub const SHORT_TYPES: [&'static str; 14] = [
         "gate.crossing",
         "zone.intrusion",
         "zone.loitering",
@@ -228,6 +233,7 @@ impl Body {
         "facade.falling_object",
         "camera.health",
         "node.health",
+        "node.data_loss",
     ];
 
     /// What events that a picture decided share; None for those about the state of a camera or the box.
@@ -244,7 +250,7 @@ impl Body {
             Body::Speeding(data) => &data.common,
             Body::PlateRead(data) => &data.common,
             Body::FallingObject(data) => &data.common,
-            Body::CameraHealth(_) | Body::NodeHealth(_) => return None,
+            Body::CameraHealth(_) | Body::NodeHealth(_) | Body::DataLoss(_) => return None,
         })
     }
 
@@ -261,7 +267,7 @@ impl Body {
             Body::Speeding(data) => &mut data.common,
             Body::PlateRead(data) => &mut data.common,
             Body::FallingObject(data) => &mut data.common,
-            Body::CameraHealth(_) | Body::NodeHealth(_) => return None,
+            Body::CameraHealth(_) | Body::NodeHealth(_) | Body::DataLoss(_) => return None,
         })
     }
 }
@@ -288,6 +294,13 @@ pub struct Common {
     /// Identifies one start of the service on this box.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<String>,
+    /// Why an incident ended that did not end by itself: `restart`, the service ended without closing it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_reason: Option<String>,
+    /// The box's clock was set by so many seconds while the incident was open: differences of its times are off by that,
+    /// durations are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_step_s: Option<f64>,
 }
 
 /// The frame in which the event was decided.
@@ -514,6 +527,62 @@ pub struct NodeHealth {
     pub dropped_ratio: f32,
     /// Events that still wait for the broker.
     pub mqtt_queue: u64,
+}
+
+/// Events that no subscriber will get, and how many exactly.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DataLoss {
+    /// Always `pulse`.
+    pub phase: Phase,
+    pub reason: LossReason,
+    /// Alarms (WARN and above) outlive ordinary events where there is too little room. Left out where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarms: Option<bool>,
+    pub count: u64,
+    /// How many of each camera.
+    pub cameras: BTreeMap<String, u64>,
+    /// Sequence numbers of the first and last lost event, where they had numbers; not all between them are lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_sequence: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_sequence: Option<String>,
+    /// Record times of the first and last lost event.
+    pub since: Timestamp,
+    pub until: Timestamp,
+    /// Name of the file beside the ledger that a damaged ledger was kept under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_aside: Option<String>,
+}
+
+/// Why events were lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LossReason {
+    /// More waited for the broker than may.
+    Quota,
+    /// They waited for the broker longer than they may.
+    Age,
+    /// The disk took nothing, and memory for waiting events was full.
+    Disk,
+    /// Larger than any broker takes.
+    TooLarge,
+    /// The ledger was damaged and they could not be restored.
+    Damaged,
+}
+
+impl LossReason {
+    pub const ALL: [LossReason; 5] =
+        [LossReason::Quota, LossReason::Age, LossReason::Disk, LossReason::TooLarge, LossReason::Damaged];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            LossReason::Quota => "quota",
+            LossReason::Age => "age",
+            LossReason::Disk => "disk",
+            LossReason::TooLarge => "too_large",
+            LossReason::Damaged => "damaged",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

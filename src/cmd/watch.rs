@@ -262,6 +262,7 @@ pub(super) fn summary(event: &Value) -> String {
                 event.pointer("/data/duration_s").and_then(Value::as_f64).unwrap_or(0.0)
             )
         }
+        "node.data_loss" => format!("{} events lost: {}", data("count"), data("reason")),
         "camera.health" | "node.health" => match data("reason").as_str() {
             "" => data("state"),
             reason => format!("{}: {reason}", data("state")),

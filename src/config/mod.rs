@@ -19,6 +19,7 @@ use crate::base::model::Model;
 use crate::base::secret::Secret;
 use crate::facade::WatchSpec;
 use crate::infer::{Provider, RuntimeSpec};
+use crate::ledger::Retention;
 use crate::media::{ReelSpec, SourceSpec};
 use crate::motion::MotionSpec;
 use crate::rules::NamedRule;
@@ -88,6 +89,7 @@ pub struct Config {
     pub data: PathBuf,
     /// Of all snapshots, clips and pictures together.
     pub media_bytes_max: u64,
+    pub retention: Retention,
     pub mqtt: Mqtt,
     /// None if it is switched off.
     pub http: Option<Http>,

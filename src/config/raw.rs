@@ -129,6 +129,8 @@ keys! {
         data: String, default "data";
         /// Most that snapshots, clips and pictures of falls may take of the disk, GB; the oldest go. They are kept 30 days.
         media_gb: f64, in 0.1 to 100000, default 10.0;
+        /// How long events are kept, and how many.
+        ledger: Ledger;
         /// The broker: `embedded`, a URL `mqtt://[user[:password]@]host[:port]` (or `mqtts://`), or a map.
         mqtt: OrText<Mqtt>;
         /// The page, the metrics and the events over HTTP.
@@ -145,6 +147,20 @@ keys! {
         /// Cameras by id.
         #[schemars(required)]
         cameras: NamedMap<Camera>;
+    }
+}
+
+keys! {
+    /// How long the ledger keeps events, and how many. Pictures and clips have limits of their own.
+    Ledger {
+        /// Most days that an event waits for the broker; days in which the service does not run do not count.
+        waiting_days: f64, in 0.1 to 365, default 7.0;
+        /// Most that waits for the broker, MB. A fifth is for alarms (WARN and above) alone; what is lost is told, exactly.
+        waiting_mb: f64, in 1 to 100000, default 256.0;
+        /// Days that delivered events stay, for `oriel events` and subscribers that ask again.
+        delivered_days: f64, in 0 to 3650, default 30.0;
+        /// Most that delivered events take, MB; the oldest go.
+        delivered_mb: f64, in 1 to 100000, default 1000.0;
     }
 }
 

@@ -17,6 +17,7 @@ use crate::base::secret::Secret;
 use crate::base::throttle::Throttle;
 use crate::base::time::Zone;
 use crate::infer::RuntimeSpec;
+use crate::ledger::Retention;
 use crate::media::{Origin, ReelSpec, SourceSpec};
 use crate::motion::MotionSpec;
 use crate::rules::{NamedRule, RuleSpec};
@@ -133,6 +134,7 @@ impl Desk<'_> {
             node: node.map(|node| node.value.clone()).unwrap_or_default(),
             data: PathBuf::from(root.data()),
             media_bytes_max: (root.media_gb() * 1e9) as u64,
+            retention: retention(root.ledger.as_ref()),
             mqtt: mqtt?,
             http,
             inference,
@@ -787,5 +789,17 @@ fn clips(raw: Option<&raw::Clip>, kind: Option<CameraKind>) -> ReelSpec {
         before: seconds(raw.and_then(|raw| raw.before_s.as_ref())),
         after: seconds(raw.and_then(|raw| raw.after_s.as_ref())),
         bytes_max: raw.map_or(32, |raw| raw.ring_mb()) as usize * 1_000_000,
+    }
+}
+
+fn retention(raw: Option<&At<raw::Ledger>>) -> Retention {
+    let Some(raw) = raw.map(|at| &at.value) else { return Retention::default() };
+    let days = |days: f64| Duration::from_secs_f64((days * 86400.0).clamp(0.0, 1e9));
+    let bytes = |mb: f64| (mb * 1e6) as u64;
+    Retention {
+        delivered: days(raw.delivered_days()),
+        delivered_bytes_max: bytes(raw.delivered_mb()),
+        undelivered: days(raw.waiting_days()),
+        undelivered_bytes_max: bytes(raw.waiting_mb()),
     }
 }

@@ -245,7 +245,8 @@ fn state_of(event: &Event, link: &Link) {
         | Body::Speeding(_)
         | Body::PlateRead(_)
         | Body::FallingObject(_)
-        | Body::NodeHealth(_) => {}
+        | Body::NodeHealth(_)
+        | Body::DataLoss(_) => {}
     }
 }
 

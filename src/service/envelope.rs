@@ -72,6 +72,8 @@ impl Envelope {
             media,
             model: self.model.clone(),
             boot,
+            end_reason: None,
+            clock_step_s: None,
         };
         let zone = |common: Common, zone: &InZone| ZoneEvent {
             common,

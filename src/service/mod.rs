@@ -8,6 +8,7 @@ pub mod envelope;
 mod feed;
 mod pages;
 pub mod plan;
+mod restart;
 mod running;
 
 pub use cameras::{Loop, NMS_IOU, load_models};

@@ -13,7 +13,7 @@ use super::archive::Archive;
 use super::desk::{Clerk, Desk, LiveListener};
 use super::envelope::{Envelope, Mode};
 use super::pages::{Figures, Rates, Standings};
-use super::{Feed, Loop};
+use super::{Feed, Loop, restart};
 use crate::base::event::{CameraHealth, CameraState, ModelRef, Phase, Severity};
 use crate::base::frame::CameraId;
 use crate::base::health::{CameraStatus, Reason};
@@ -24,7 +24,7 @@ use crate::broker::Broker;
 use crate::config::{self, BrokerChoice, Camera, Config};
 use crate::console;
 use crate::engine::{Engine, Listener, Overload};
-use crate::ledger::Recorder;
+use crate::ledger::{self, Recorder};
 use crate::media::{self, Reel, SourceState};
 use crate::mqtt::{self, Bell, Link, LinkSpec};
 
@@ -74,7 +74,8 @@ impl Service {
             let bell = bell.clone();
             Box::new(move || bell.ring())
         };
-        let recorder = Recorder::open(&config.data, on_commit)?;
+        let spec = ledger::Spec { retention: config.retention, ..ledger::Spec::new(&config.data, &config.node) };
+        let recorder = Recorder::open_with(spec, on_commit)?;
         let server = mqtt::Server {
             host,
             port,
@@ -92,10 +93,19 @@ impl Service {
             data: config.data.clone(),
         };
         let ledger = recorder.counters();
+        let left_open = recorder.left_open().to_vec();
         let link = Arc::new(Link::start(spec, recorder.marks(), bell)?);
         link.state("info", info(&config, &boot));
         let (desk, clerk) =
             Desk::open(recorder, Arc::clone(&link), config.data.join("media")).context("cannot start the clerk")?;
+        for first in &left_open {
+            tracing::info!(
+                camera = first.camera(),
+                kind = first.short_type(),
+                "closing an incident of an earlier start"
+            );
+            desk.file(restart::end_of(first, Timestamp::now()), None);
+        }
         let stop = Stop::default();
         let archive = Archive::open(desk.clone(), config.data.join("media"), config.media_bytes_max, stop.clone())
             .context("cannot start the archive")?;

@@ -215,9 +215,8 @@ fn run(seed: u64, events: u64, retention: Retention) -> (Seen, u64, u64) {
             13 => world.wall = world.wall.checked_add(Duration::from_secs(10 * 365 * 86400)).expect("a time"),
             14 if full_for == 0 => {
                 // As many pages as there are: the next growth fails.
-                if world.book.as_ref().expect("open").limit_pages(1).is_ok() {
-                    full_for = 1 + dice.roll(50);
-                }
+                world.book.as_ref().expect("open").limit_pages(1).expect("a limit");
+                full_for = 1 + dice.roll(50);
             }
             // Repeated and unknown acknowledgements.
             15..=20 => assert_eq!(world.outbox.acknowledged(60_000), None),

@@ -54,6 +54,8 @@ pub enum Reason {
     StreamError,
     /// Pictures are dropped because the box cannot keep up.
     Overload,
+    /// A facade camera's eye test: not even large things that fall would be seen.
+    Blind,
 }
 
 impl Reason {
@@ -70,6 +72,7 @@ impl Reason {
             Reason::TooLarge => "too_large",
             Reason::StreamError => "stream_error",
             Reason::Overload => "overload",
+            Reason::Blind => "blind",
         }
     }
 }

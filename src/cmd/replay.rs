@@ -21,7 +21,7 @@ use crate::base::time::{Captured, Pts, Timestamp};
 use crate::config::{Camera, Want};
 use crate::engine::{Finished, Judged, Listener, Rerun, Watched};
 use crate::evidence::{Canvas, Rgb};
-use crate::facade::NearMiss;
+use crate::facade::{NearMiss, ProbeFall, ProbeReport};
 use crate::heads::Found;
 use crate::media::{self, Mp4Writer, Origin};
 use crate::service::cameras::judge_of;
@@ -57,6 +57,9 @@ pub struct Args {
     /// Writes what nearly was a fall on a facade camera and why it is none, one JSON object a line
     #[arg(long, value_name = "F.jsonl", conflicts_with = "from_detections")]
     near_misses: Option<PathBuf>,
+    /// Tests the eye of a facade camera all the time, and writes what the made-up falls came to (JSONL)
+    #[arg(long, value_name = "F.jsonl")]
+    probes: Option<PathBuf>,
     /// Writes the clip with boxes, tracks, lines, zones and events drawn
     #[arg(long, value_name = "F.mp4")]
     video: Option<PathBuf>,
@@ -71,6 +74,9 @@ pub fn run(args: Args) -> Outcome {
     let config = check::load(&args.config, Want::Replay { camera: args.camera.as_deref() })?;
     let mut camera = config.cameras.into_iter().next().context("a config for replay holds its camera")?;
     camera.enabled = true;
+    if let Some(watch) = &mut camera.watch {
+        watch.probe = args.probes.is_some().then_some(Duration::ZERO);
+    }
     if camera.model.is_none() && (camera.watch.is_none() || args.from_detections.is_some()) {
         return Err(Failure::Input(anyhow!(
             "{}: cameras.{}: has no model, so there is nothing to replay; expected `model: NAME`",
@@ -228,6 +234,7 @@ struct Outputs {
     tracks: Option<Lines>,
     detections: Option<Lines>,
     near_misses: Option<Lines>,
+    probes: Option<Lines>,
     video: Option<Mp4Writer>,
 }
 
@@ -247,6 +254,7 @@ impl Outputs {
             tracks: open(&args.tracks)?,
             detections: open(&args.detections)?,
             near_misses: open(&args.near_misses)?,
+            probes: open(&args.probes)?,
             video,
         })
     }
@@ -343,6 +351,10 @@ impl Recorder {
             let written = self.write_near_miss(miss);
             self.keep(written);
         }
+        if let Some(report) = watched.probe {
+            let written = self.write_probe(report);
+            self.keep(written);
+        }
         if self.counts {
             self.frames += 1;
             self.bar.set_position((watched.frame.pts.0 - first) / 1_000_000);
@@ -379,6 +391,26 @@ impl Recorder {
     fn write_near_miss(&mut self, miss: &NearMiss) -> anyhow::Result<()> {
         let Some(file) = &mut self.outputs.near_misses else { return Ok(()) };
         writeln!(file, "{}", near_miss_json(miss)).context("cannot write the near misses")
+    }
+
+    fn write_probe(&mut self, report: &ProbeReport) -> anyhow::Result<()> {
+        let Some(file) = &mut self.outputs.probes else { return Ok(()) };
+        let fall = |fall: &ProbeFall| {
+            serde_json::json!({
+                "pts_ns": fall.began.0,
+                "from": [fall.from.x, fall.from.y],
+                "size_px": fall.size_px,
+                "found_after_s": fall.found_after.map(|after| after.as_secs_f64()),
+            })
+        };
+        let line = serde_json::json!({
+            "ended_pts_ns": report.ended.0,
+            "recall": report.recall(),
+            "blind": report.blind(),
+            "contrast": report.contrast,
+            "falls": report.falls.iter().map(fall).collect::<Vec<_>>(),
+        });
+        writeln!(file, "{line}").context("cannot write the probes")
     }
 
     fn draw_watched(&mut self, watched: &Watched<'_>) -> anyhow::Result<()> {
@@ -510,8 +542,8 @@ impl Recorder {
     }
 
     fn flush(&mut self) -> anyhow::Result<()> {
-        let Outputs { events, tracks, detections, near_misses, video } = std::mem::take(&mut self.outputs);
-        for mut file in [events, tracks, detections, near_misses].into_iter().flatten() {
+        let Outputs { events, tracks, detections, near_misses, probes, video } = std::mem::take(&mut self.outputs);
+        for mut file in [events, tracks, detections, near_misses, probes].into_iter().flatten() {
             file.flush().context("cannot write the outputs")?;
         }
         match video {

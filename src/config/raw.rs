@@ -423,6 +423,8 @@ keys! {
         calibration: String;
         /// What people call the building; comes back in the event.
         building: String;
+        /// Minutes between two tests of the camera's eye: made-up falls in copies of its pictures, found or not. 0 is never.
+        probe_minutes: f64, in 0 to 10080, default 60.0;
     }
 }
 

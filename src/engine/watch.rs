@@ -10,7 +10,7 @@ use super::tally::{Drop, Tally};
 use crate::base::event::Happening;
 use crate::base::frame::{CameraId, Frame};
 use crate::base::scene::Scene;
-use crate::facade::{Blind, Candidate, NearMiss, Seen, WatchSpec, Watcher};
+use crate::facade::{Blind, Candidate, NearMiss, Probe, ProbeReport, Seen, WatchSpec, Watcher};
 
 /// What a camera's watch is made of.
 pub struct WatchDeskSpec {
@@ -31,6 +31,8 @@ pub struct Watched<'a> {
     pub candidates: &'a [Candidate],
     /// Why it could not be searched, if so.
     pub blind: Option<Blind>,
+    /// What the eye test found out, at the end of one.
+    pub probe: Option<&'a ProbeReport>,
 }
 
 /// A watcher behind the lock of its one stream.
@@ -44,6 +46,7 @@ pub(super) struct WatchDesk {
 struct Inner {
     camera: CameraId,
     watcher: Watcher,
+    probe: Option<Probe>,
     listener: Box<dyn Listener>,
     seen: Seen,
     /// Of the last picture.
@@ -63,6 +66,7 @@ impl WatchDesk {
         let WatchDeskSpec { watch, listener } = spec;
         let inner = Inner {
             camera,
+            probe: Probe::new(&watch),
             watcher: Watcher::new(watch),
             listener,
             seen: Seen::default(),
@@ -110,8 +114,17 @@ impl Inner {
         self.last = Some(scene);
         let (happenings, near_misses) = (&self.seen.happenings, &self.seen.near_misses);
         let candidates = self.watcher.candidates();
-        let camera = self.camera;
-        self.listener.watched(&Watched { camera, frame, scene, happenings, near_misses, candidates, blind });
+        let report = self.probe.as_mut().and_then(|probe| probe.observe(frame));
+        self.listener.watched(&Watched {
+            camera: self.camera,
+            frame,
+            scene,
+            happenings,
+            near_misses,
+            candidates,
+            blind,
+            probe: report.as_ref(),
+        });
     }
 
     fn finish(&mut self) {

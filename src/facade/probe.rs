@@ -21,6 +21,8 @@ use crate::base::time::Pts;
 
 /// After the start of a session, when people have seen that the camera works.
 const FIRST: Duration = Duration::from_secs(20);
+/// After a round that found the camera blind.
+const AGAIN: Duration = Duration::from_secs(5 * 60);
 /// Pictures that the second watcher sees before anything falls.
 const SETTLE: Duration = Duration::from_secs(4);
 /// A volley, and the quiet after it in which its paths end.
@@ -140,10 +142,11 @@ impl Pixels for Copy {
 }
 
 impl Probe {
-    /// A round every so often; the first one soon after a session began.
-    pub fn new(spec: WatchSpec, every: Duration) -> Probe {
-        let contrasts = VecDeque::with_capacity(ROUNDS);
-        Probe { spec, every, session: None, next: Pts(0), round: None, contrasts, dice: 1 }
+    /// A round as often as `spec` says, the first one soon after a session began. None: never.
+    pub fn new(spec: &WatchSpec) -> Option<Probe> {
+        let (every, contrasts) = (spec.probe?, VecDeque::with_capacity(ROUNDS));
+        let spec = spec.clone();
+        Some(Probe { spec, every, session: None, next: Pts(0), round: None, contrasts, dice: 1 })
     }
 
     /// Looks at one picture, and says at the end of a round what it found out.
@@ -158,7 +161,6 @@ impl Probe {
                 return None;
             }
             self.round = self.begin(frame);
-            self.next = frame.pts.later(self.every);
         }
         let picture = frame.pixels.picture();
         let round = self.round.as_mut().filter(|round| round.size() == (picture.width, picture.height));
@@ -168,7 +170,10 @@ impl Probe {
             return None;
         };
         let report = round.observe(frame, &self.spec, &mut self.dice);
-        if report.is_some() {
+        if let Some(report) = &report {
+            // One blind round may be a cloud of snow before the lens: the next one comes soon, and decides.
+            let wait = if report.blind() { AGAIN.min(self.every) } else { self.every };
+            self.next = round.began.later(wait);
             self.round = None;
         }
         report

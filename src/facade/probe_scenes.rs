@@ -13,7 +13,9 @@ const EVERY: Duration = Duration::from_secs(30);
 fn play(seconds: f64, spec: WatchSpec, draw: &dyn Fn(f64, &mut Canvas)) -> (Vec<ProbeReport>, usize) {
     let (wall, noise) = (Canvas::wall(SIZE.0, SIZE.1), Noise::new());
     let mut canvas = Canvas { luma: wall.luma.clone(), ..wall };
-    let (mut watcher, mut probe) = (Watcher::new(spec.clone()), Probe::new(spec, EVERY));
+    let spec = WatchSpec { probe: Some(EVERY), ..spec };
+    let mut probe = Probe::new(&spec).expect("asked for");
+    let mut watcher = Watcher::new(spec);
     let (mut reports, mut told) = (Vec::new(), 0);
     for number in 0..(seconds * FPS) as u32 {
         let at = f64::from(number) / FPS;

@@ -472,6 +472,7 @@ fn polygons_say_where_falls_are_looked_for() {
         detect,
         shields: shield.into_iter().map(|shield| ("tree".to_owned(), shield)).collect(),
         wall: None,
+        probe: None,
     };
     let there = polygon(0.3, 0.0, 0.7, 1.0);
     let elsewhere = polygon(0.7, 0.0, 1.0, 1.0);

@@ -26,6 +26,8 @@ pub struct WatchSpec {
     pub shields: Vec<(String, Polygon)>,
     /// Metres and floors, where the camera is calibrated.
     pub wall: Option<Wall>,
+    /// How often the camera's eye is tested, see `Probe`; None is never.
+    pub probe: Option<Duration>,
 }
 
 /// Age of the picture that a new one is compared with: a body moves by more than its size in it.

@@ -11,15 +11,18 @@ use std::time::{Duration, Instant};
 
 use super::archive::{Fallen, Slot, note};
 use super::envelope::Envelope;
-use crate::base::event::{Body, CrowdEvent, Event, Fact, Happening, Media, Phase};
+use crate::base::event::{Body, CameraHealth, CameraState, CrowdEvent, Event, Fact, Happening, Media, Phase, Severity};
 use crate::base::fall::{Fall, Stage};
 use crate::base::frame::Frame;
 use crate::base::geometry::{Point, Rect};
+use crate::base::health::{CameraStatus, Reason};
+use crate::base::id;
 use crate::base::scene::Scene;
-use crate::base::time::Pts;
+use crate::base::time::{Pts, Timestamp};
 use crate::base::track::TrackId;
 use crate::engine::{Finished, Judged, Listener, Watched};
 use crate::evidence::{Canvas, write_jpeg};
+use crate::facade::ProbeReport;
 use crate::ledger::Recorder;
 use crate::media::Reel;
 use crate::mqtt::Link;
@@ -239,6 +242,12 @@ fn state_of(event: &Event, link: &Link) {
         Body::CameraHealth(data) => {
             let health = serde_json::to_string(data).unwrap_or_default();
             link.state(&format!("cameras/{camera}/health"), health);
+            // Coming and going is told by the camera's own thread.
+            if !matches!(data.state, CameraState::Offline | CameraState::Disabled) {
+                let well = data.state == CameraState::Online || data.phase == Phase::End;
+                let status = if well { CameraStatus::Online } else { CameraStatus::Degraded };
+                link.state(&format!("cameras/{camera}/status"), status.word());
+            }
         }
         Body::WrongWay(_)
         | Body::Tailgating(_)
@@ -259,6 +268,15 @@ pub struct LiveListener {
     pub clips: Option<(Arc<Reel>, Slot)>,
     /// Best picture so far of open incidents: shown when they end.
     pub best: BTreeMap<(String, TrackId, Pts), Best>,
+    pub eye: Eye,
+}
+
+/// What the eye tests of a facade camera came to.
+#[derive(Default)]
+pub struct Eye {
+    blind_rounds: u32,
+    /// Correlation id, while the camera is known to be blind.
+    incident: Option<String>,
 }
 
 pub struct Best {
@@ -331,6 +349,30 @@ impl LiveListener {
         None
     }
 
+    /// The camera's eye was tested. Two blind rounds in a row are an incident, the first that sees ends it.
+    fn probed(&mut self, report: &ProbeReport, at: Timestamp) {
+        let (camera, recall) = (self.envelope.camera.clone(), report.recall());
+        tracing::info!(camera, recall, contrast = report.contrast, blind = report.blind(), "the eye was tested");
+        self.eye.blind_rounds = if report.blind() { self.eye.blind_rounds + 1 } else { 0 };
+        let phase = match (&self.eye.incident, self.eye.blind_rounds) {
+            (None, 2..) => Phase::Start,
+            (Some(_), 0) => Phase::End,
+            _ => return,
+        };
+        let correlation = self.eye.incident.take().unwrap_or_else(id::fresh);
+        let (state, reason, severity) = match phase {
+            Phase::End => (CameraState::Online, None, Severity::Info),
+            _ => {
+                self.eye.incident = Some(correlation.clone());
+                (CameraState::Covered, Some(Reason::Blind.word().to_owned()), Severity::Error)
+            }
+        };
+        let health =
+            CameraHealth { phase, camera, state, reason, fps: None, last_frame_at: Some(at), score: Some(recall) };
+        let event = self.envelope.health(health, severity, correlation, at);
+        self.desk.file(event, None);
+    }
+
     fn look_for_better(&mut self, judged: &Judged<'_>) {
         for ((_, id, _), best) in &mut self.best {
             let track = judged.scene.tracks.iter().find(|track| track.id == *id && track.matched);
@@ -366,6 +408,9 @@ impl Listener for LiveListener {
     }
 
     fn watched(&mut self, watched: &Watched<'_>) {
+        if let Some(report) = watched.probe {
+            self.probed(report, watched.scene.captured.at);
+        }
         for happening in watched.happenings {
             self.file(happening, &watched.scene, Some(watched.frame));
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 
 use super::archive::Archive;
-use super::desk::{Clerk, Desk, LiveListener};
+use super::desk::{Clerk, Desk, Eye, LiveListener};
 use super::envelope::{Envelope, Mode};
 use super::pages::{Figures, Rates, Standings};
 use super::{Feed, Loop, restart};
@@ -127,7 +127,14 @@ impl Service {
             let camera = &config.cameras[index];
             let (desk, snapshots) = (desk.clone(), camera.snapshots);
             let clips = reels[index].clone().map(|reel| (reel, archive.slot()));
-            Box::new(LiveListener { envelope: envelope(camera), desk, snapshots, clips, best: BTreeMap::new() })
+            Box::new(LiveListener {
+                envelope: envelope(camera),
+                desk,
+                snapshots,
+                clips,
+                best: BTreeMap::new(),
+                eye: Eye::default(),
+            })
         })?);
         let standings = Standings::new(&config.cameras);
         let figures = Arc::new(Figures {

@@ -147,6 +147,8 @@ fn one_camera_dies_and_comes_back_and_the_other_never_notices() {
     let log = std::fs::read_to_string(folder.path().join("log")).expect("the service wrote it");
     assert!(log.contains("offline") && !log.contains(CANARY), "{log}");
     assert!(!all.iter().any(|(_, text)| text.contains(CANARY)));
+    let document = common::asyncapi::Document::read();
+    all.iter().for_each(|(topic, payload)| document.check_published(topic, payload));
     for entry in std::fs::read_dir(folder.path().join("data")).expect("the data folder").flatten() {
         if entry.path().is_file() {
             let bytes = std::fs::read(entry.path()).expect("a file of the service");

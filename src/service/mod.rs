@@ -4,8 +4,10 @@
 mod archive;
 pub mod cameras;
 mod desk;
+mod elsewhere;
 pub mod envelope;
 mod feed;
+pub mod home_assistant;
 mod pages;
 pub mod plan;
 mod restart;

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 
-use super::archive::Archive;
-use super::desk::{Clerk, Desk, LiveListener};
+use super::archive::{Archive, Keep};
+use super::desk::{Clerk, Desk, LiveListener, Look};
 use super::envelope::{Envelope, Mode};
 use super::pages::{Figures, Rates, Standings};
-use super::{Feed, Loop, restart};
-use crate::base::event::{CameraHealth, CameraState, ModelRef, Phase, Severity};
+use super::{Feed, Loop, elsewhere, home_assistant, restart};
+use crate::base::event::{CameraHealth, CameraState, Event, ModelRef, Phase, Severity};
 use crate::base::frame::CameraId;
 use crate::base::health::{CameraStatus, Reason};
 use crate::base::id;
@@ -24,9 +24,10 @@ use crate::broker::Broker;
 use crate::config::{self, BrokerChoice, Camera, Config};
 use crate::console;
 use crate::engine::{Engine, Listener, Overload};
-use crate::ledger::{self, Recorder};
+use crate::ledger::{self, Reader, Recorder, Row};
 use crate::media::{self, Reel, SourceState};
-use crate::mqtt::{self, Bell, Link, LinkSpec};
+use crate::mqtt::{self, Bell, Echo, Link, LinkSpec};
+use crate::webhook::{self, Doorbell, Webhook};
 
 /// How long a clean stop waits for the broker to take what is unsent.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -42,6 +43,7 @@ pub struct Service {
     archive: Archive,
     clerk: Clerk,
     link: Arc<Link>,
+    webhooks: Vec<Webhook>,
     broker: Option<Broker>,
     console: Option<console::Server>,
 }
@@ -70,9 +72,13 @@ impl Service {
             _ => mqtt::Protocol::V311,
         };
         let bell = Bell::default();
+        let doorbells: Vec<_> = config.sinks.webhooks.iter().map(|_| Doorbell::new()).collect();
         let on_commit = {
-            let bell = bell.clone();
-            Box::new(move || bell.ring())
+            let (bell, rung) = (bell.clone(), doorbells.iter().map(|(bell, _)| bell.clone()).collect::<Vec<_>>());
+            Box::new(move || {
+                bell.ring();
+                rung.iter().for_each(Doorbell::ring);
+            })
         };
         let spec = ledger::Spec { retention: config.retention, ..ledger::Spec::new(&config.data, &config.node) };
         let recorder = Recorder::open_with(spec, on_commit)?;
@@ -91,11 +97,20 @@ impl Service {
             node: config.node.clone(),
             client: format!("oriel-{}", config.node),
             data: config.data.clone(),
+            echoes: echoes(&config),
         };
         let ledger = recorder.counters();
         let left_open = recorder.left_open().to_vec();
         let link = Arc::new(Link::start(spec, recorder.marks(), bell)?);
         link.state("info", info(&config, &boot));
+        let found = config.sinks.home_assistant.as_ref().map(|spec| home_assistant::discovery(&config, spec));
+        elsewhere::publish(&link, &config.data, &found.unwrap_or_default());
+        let (mut webhooks, mut posted) = (Vec::new(), Vec::new());
+        for (spec, doorbell) in config.sinks.webhooks.iter().cloned().zip(doorbells) {
+            let (reader, counters) = (Reader::open(&config.data)?, Arc::<webhook::Counters>::default());
+            posted.push((spec.id.clone(), Arc::clone(&counters)));
+            webhooks.push(Webhook::start(spec, reader, recorder.marks(), doorbell, counters)?);
+        }
         let (desk, clerk) =
             Desk::open(recorder, Arc::clone(&link), config.data.join("media")).context("cannot start the clerk")?;
         for first in &left_open {
@@ -107,7 +122,8 @@ impl Service {
             desk.file(restart::end_of(first, Timestamp::now()), None);
         }
         let stop = Stop::default();
-        let archive = Archive::open(desk.clone(), config.data.join("media"), config.media_bytes_max, stop.clone())
+        let keep = Keep { bytes_max: config.media_bytes_max, age_max: config.media_kept };
+        let archive = Archive::open(desk.clone(), config.data.join("media"), keep, stop.clone())
             .context("cannot start the archive")?;
         let reel = |camera: &Camera| {
             let spec = camera.clips.filter(|_| camera.enabled)?;
@@ -125,9 +141,12 @@ impl Service {
         tracing::info!(provider = plan.provider.word(), "inference: {}: {}; {}", plan.policy(), plan.way, plan.why);
         let engine = Arc::new(inference.start(|index| -> Box<dyn Listener> {
             let camera = &config.cameras[index];
-            let (desk, snapshots) = (desk.clone(), camera.snapshots);
+            let (desk, blur) = (desk.clone(), Arc::<[_]>::from(camera.blur.as_slice()));
+            let look = |pictures: config::Snapshots| Look { boxes: pictures.boxes, blur: Arc::clone(&blur) };
+            let snapshots = camera.snapshots.map(look);
             let clips = reels[index].clone().map(|reel| (reel, archive.slot()));
-            Box::new(LiveListener { envelope: envelope(camera), desk, snapshots, clips, best: BTreeMap::new() })
+            let envelope = envelope(camera);
+            Box::new(LiveListener { envelope, desk, snapshots, blur, clips, best: BTreeMap::new() })
         })?);
         let standings = Standings::new(&config.cameras);
         let figures = Arc::new(Figures {
@@ -140,6 +159,7 @@ impl Service {
             reels: reels.iter().flatten().cloned().collect(),
             ledger,
             standings: standings.clone(),
+            webhooks: posted,
             rates: Rates::new(config.cameras.len()),
         });
         let console = listener.map(|listener| {
@@ -175,7 +195,19 @@ impl Service {
             let (link, stop) = (Arc::clone(&link), stop.clone());
             move || report(&figures, &link, &stop)
         })?;
-        Ok(Service { stop, engine, cameras, reporter, desk: Some(desk), archive, clerk, link, broker, console })
+        Ok(Service {
+            stop,
+            engine,
+            cameras,
+            reporter,
+            desk: Some(desk),
+            archive,
+            clerk,
+            link,
+            webhooks,
+            broker,
+            console,
+        })
     }
 
     /// Where the embedded broker listens, if there is one.
@@ -214,6 +246,8 @@ impl Service {
             Some(link) => link.stop(DRAIN),
             None => tracing::error!("a thread still holds the link; the broker will send the last will"),
         }
+        self.webhooks.iter().for_each(Webhook::ask);
+        self.webhooks.into_iter().for_each(Webhook::stop);
         recorder.close();
         if sound { Ok(()) } else { Err(anyhow!("an inference worker panicked")) }
     }
@@ -308,6 +342,16 @@ fn health_of(camera: &str, state: CameraState, reason: Option<&str>, phase: Phas
         last_frame_at: None,
         score: None,
     }
+}
+
+/// Each event in the words of others, as the config asks for.
+fn echoes(config: &Config) -> Vec<Echo> {
+    let topics = format!("{}/{}", config.mqtt.prefix, config.node);
+    let flat = move |row: &Row| -> Vec<(String, Vec<u8>)> {
+        let event: Option<Event> = serde_json::from_slice(&row.payload).ok();
+        event.map(|event| home_assistant::flat(&topics, &event)).into_iter().collect()
+    };
+    config.sinks.home_assistant.iter().map(|_| Echo(Arc::new(flat.clone()))).collect()
 }
 
 /// The retained birth message.

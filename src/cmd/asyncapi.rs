@@ -119,6 +119,14 @@ fn topics() -> Vec<Topic> {
         state("count", "cameras/{camera}/count/{rule}/{class}", "Running totals of a line."),
         state("inside", "cameras/{camera}/zones/{zone}/{class}", "Objects inside a zone now."),
         Topic {
+            name: "ha_event",
+            address: "ha/{camera}/event",
+            what: "An event once more, flat, for Home Assistant; where `sinks.home_assistant` is on.",
+            qos: 0,
+            retained: false,
+            messages: one("ha_event"),
+        },
+        Topic {
             name: "stats",
             address: "stats",
             what: "Figures of the service, every ten seconds.",
@@ -187,6 +195,7 @@ fn messages(examples: &[Event]) -> Map<String, Value> {
         ("health", "application/json", "CameraHealth", health.unwrap_or_default()),
         ("count", "application/json", "Count", count()),
         ("inside", text, "Inside", json!("2")),
+        ("ha_event", "application/json", "FlatEvent", flat()),
         ("stats", "application/json", "Stats", stats()),
     ] {
         messages.insert(
@@ -212,6 +221,14 @@ fn info() -> Value {
 fn count() -> Value {
     json!({
         "in": 412, "out": 377, "occupancy": 35, "since": "2026-11-22T16:00:00Z", "updated": "2026-11-23T07:15:04.12Z",
+    })
+}
+
+fn flat() -> Value {
+    json!({
+        "event_type": "gate.crossing", "id": "0199c0de-0000-7000-8000-000000000001", "time": "2026-11-23T07:15:04.12Z",
+        "severity": "INFO", "phase": "pulse", "incident": "0199c0dd-0000-7000-8000-000000000001", "rule": "main-gate",
+        "class": "person", "direction": "in",
     })
 }
 
@@ -248,6 +265,30 @@ fn schemas() -> Map<String, Value> {
             "required": ["in", "out", "occupancy", "since", "updated"],
             "properties": {
                 "in": natural, "out": natural, "occupancy": { "type": "integer" }, "since": time, "updated": time,
+            },
+        }),
+    );
+    schemas.insert(
+        "FlatEvent".into(),
+        json!({
+            "type": "object",
+            "required": ["event_type", "id", "time", "severity", "phase", "incident"],
+            "properties": {
+                "event_type": { "type": "string", "enum": Body::SHORT_TYPES },
+                "id": { "type": "string" },
+                "time": time,
+                "severity": reference("#/components/schemas/Severity"),
+                "phase": reference("#/components/schemas/Phase"),
+                "incident": { "type": "string", "description": "`correlationid` of the event." },
+                "rule": { "type": "string" },
+                "class": { "type": "string" },
+                "snapshot": { "type": "string" },
+                "clip": { "type": "string" },
+                "direction": reference("#/components/schemas/Direction"),
+                "plate": { "type": "string" },
+                "list": reference("#/components/schemas/Listed"),
+                "stage": reference("#/components/schemas/Stage"),
+                "state": { "type": "string" },
             },
         }),
     );

@@ -119,6 +119,8 @@ pub struct Mqtt {
 pub struct Sinks {
     pub webhooks: Vec<webhook::Spec>,
     pub home_assistant: Option<HomeAssistant>,
+    /// First level of Frigate's topics.
+    pub frigate: Option<String>,
 }
 
 /// Home Assistant at our broker.

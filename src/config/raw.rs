@@ -201,6 +201,18 @@ keys! {
         webhooks: NamedMap<Webhook>;
         /// Cameras and their events as devices of Home Assistant, at the same broker.
         home_assistant: HomeAssistant;
+        /// Events in the words of Frigate, for automations that were written for its topics.
+        frigate: Frigate;
+    }
+}
+
+keys! {
+    /// Frigate's topics, as far as they can be told.
+    Frigate {
+        /// false keeps the keys in the file.
+        enabled: bool, default true;
+        /// First level of its topics.
+        prefix: String, default "frigate";
     }
 }
 

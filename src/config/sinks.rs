@@ -25,7 +25,12 @@ impl Desk<'_> {
             let prefix = self.prefix(&at.value.prefix, at.value.prefix());
             at.value.enabled().then_some(HomeAssistant { prefix })
         });
-        Sinks { webhooks: webhooks.iter().filter_map(|(id, at)| self.webhook(id, at)).collect(), home_assistant }
+        let frigate = raw.frigate.as_ref().and_then(|at| {
+            let prefix = self.prefix(&at.value.prefix, at.value.prefix());
+            at.value.enabled().then_some(prefix)
+        });
+        let webhooks = webhooks.iter().filter_map(|(id, at)| self.webhook(id, at)).collect();
+        Sinks { webhooks, home_assistant, frigate }
     }
 
     /// First level of somebody else's topics.

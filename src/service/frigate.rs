@@ -51,7 +51,8 @@ impl Thing<'_> {
         let (width, height) = (f64::from(frame.width), f64::from(frame.height));
         let pixels = |rect: &Rect| {
             let Rect { left, top, right, bottom } = rect.clipped();
-            [(left, width), (top, height), (right, width), (bottom, height)].map(|(at, side)| (f64::from(at) * side).round() as i64)
+            [(left, width), (top, height), (right, width), (bottom, height)]
+                .map(|(at, side)| (f64::from(at) * side).round() as i64)
         };
         let rect = &objects[0].bounding_box;
         let [left, top, right, bottom] = pixels(rect);
@@ -165,15 +166,34 @@ mod tests {
 
     /// Keys of the message in Frigate's documentation that automations read.
     const TRACKED: [&str; 20] = [
-        "id", "camera", "frame_time", "label", "sub_label", "top_score", "false_positive", "start_time", "end_time", "score",
-        "box", "area", "ratio", "region", "current_zones", "entered_zones", "has_snapshot", "has_clip", "stationary",
+        "id",
+        "camera",
+        "frame_time",
+        "label",
+        "sub_label",
+        "top_score",
+        "false_positive",
+        "start_time",
+        "end_time",
+        "score",
+        "box",
+        "area",
+        "ratio",
+        "region",
+        "current_zones",
+        "entered_zones",
+        "has_snapshot",
+        "has_clip",
+        "stationary",
         "position_changes",
     ];
 
     #[test]
     fn messages_have_the_keys_that_frigates_have() {
         for event in examples() {
-            for (topic, message) in told(&event).iter().filter(|(topic, _)| topic == "frigate/events" || topic == "frigate/reviews") {
+            for (topic, message) in
+                told(&event).iter().filter(|(topic, _)| topic == "frigate/events" || topic == "frigate/reviews")
+            {
                 let kinds: BTreeSet<&str> = message.as_object().expect("a map").keys().map(String::as_str).collect();
                 assert_eq!(kinds, BTreeSet::from(["type", "before", "after"]));
                 let kind = message["type"].as_str().expect("a word");
@@ -197,14 +217,20 @@ mod tests {
     fn a_crossing_begins_and_ends_an_intrusion_begins_and_health_is_nothing() {
         let kinds = |short_type: &str| -> Vec<String> {
             let event = examples().into_iter().find(|event| event.short_type() == short_type).expect("an example");
-            told(&event).iter().map(|(topic, message)| format!("{topic} {}", message["type"].as_str().unwrap_or("-"))).collect()
+            told(&event)
+                .iter()
+                .map(|(topic, message)| format!("{topic} {}", message["type"].as_str().unwrap_or("-")))
+                .collect()
         };
         assert_eq!(
             kinds("gate.crossing"),
             ["frigate/events new", "frigate/reviews new", "frigate/events end", "frigate/reviews end"]
         );
         assert_eq!(kinds("zone.intrusion"), ["frigate/events new", "frigate/reviews new", "frigate/fence/person -"]);
-        assert_eq!(kinds("zone.loitering"), ["frigate/events update", "frigate/reviews update", "frigate/porch/person -"]);
+        assert_eq!(
+            kinds("zone.loitering"),
+            ["frigate/events update", "frigate/reviews update", "frigate/porch/person -"]
+        );
         assert_eq!(kinds("camera.health"), [""; 0]);
     }
 

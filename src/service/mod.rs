@@ -7,6 +7,7 @@ mod desk;
 mod elsewhere;
 pub mod envelope;
 mod feed;
+mod frigate;
 pub mod home_assistant;
 mod pages;
 pub mod plan;

@@ -13,13 +13,13 @@ use super::archive::{Archive, Keep};
 use super::desk::{Clerk, Desk, LiveListener, Look};
 use super::envelope::{Envelope, Mode};
 use super::pages::{Figures, Rates, Standings};
-use super::{Feed, Loop, elsewhere, home_assistant, restart};
+use super::{Feed, Loop, elsewhere, frigate, home_assistant, restart};
 use crate::base::event::{CameraHealth, CameraState, Event, ModelRef, Phase, Severity};
 use crate::base::frame::CameraId;
 use crate::base::health::{CameraStatus, Reason};
 use crate::base::id;
 use crate::base::stop::Stop;
-use crate::base::time::Timestamp;
+use crate::base::time::{SystemClock, Timestamp};
 use crate::broker::Broker;
 use crate::config::{self, BrokerChoice, Camera, Config};
 use crate::console;
@@ -44,6 +44,8 @@ pub struct Service {
     clerk: Clerk,
     link: Arc<Link>,
     webhooks: Vec<Webhook>,
+    /// Frigate's topic of availability, where it is told.
+    frigate: Option<String>,
     broker: Option<Broker>,
     console: Option<console::Server>,
 }
@@ -103,8 +105,7 @@ impl Service {
         let left_open = recorder.left_open().to_vec();
         let link = Arc::new(Link::start(spec, recorder.marks(), bell)?);
         link.state("info", info(&config, &boot));
-        let found = config.sinks.home_assistant.as_ref().map(|spec| home_assistant::discovery(&config, spec));
-        elsewhere::publish(&link, &config.data, &found.unwrap_or_default());
+        elsewhere::publish(&link, &config.data, &retained_elsewhere(&config));
         let (mut webhooks, mut posted) = (Vec::new(), Vec::new());
         for (spec, doorbell) in config.sinks.webhooks.iter().cloned().zip(doorbells) {
             let (reader, counters) = (Reader::open(&config.data)?, Arc::<webhook::Counters>::default());
@@ -134,7 +135,7 @@ impl Service {
             node: config.node.clone(),
             camera: camera.id.clone(),
             model: camera.model.as_ref().map(|m| ModelRef { name: m.name.clone(), sha256: m.sha256.clone() }),
-            mode: Mode::Live { boot: boot.clone(), open: BTreeMap::new() },
+            mode: Mode::Live { boot: boot.clone(), clock: Arc::new(SystemClock), open: BTreeMap::new() },
         };
         let inference = Loop::of_service(&config.cameras, &config.inference)?;
         let plan = inference.plan.clone();
@@ -195,6 +196,7 @@ impl Service {
             let (link, stop) = (Arc::clone(&link), stop.clone());
             move || report(&figures, &link, &stop)
         })?;
+        let frigate = config.sinks.frigate.as_deref().map(frigate::available);
         Ok(Service {
             stop,
             engine,
@@ -205,6 +207,7 @@ impl Service {
             clerk,
             link,
             webhooks,
+            frigate,
             broker,
             console,
         })
@@ -240,6 +243,7 @@ impl Service {
         drop(self.desk.take());
         self.archive.close();
         let recorder = self.clerk.close().context("the clerk panicked")?;
+        self.frigate.iter().for_each(|topic| self.link.state_elsewhere(topic, "stopped"));
         // The link marks what the broker acknowledges, so the ledger's writer ends after it.
         recorder.flush();
         match Arc::into_inner(self.link) {
@@ -347,11 +351,26 @@ fn health_of(camera: &str, state: CameraState, reason: Option<&str>, phase: Phas
 /// Each event in the words of others, as the config asks for.
 fn echoes(config: &Config) -> Vec<Echo> {
     let topics = format!("{}/{}", config.mqtt.prefix, config.node);
-    let flat = move |row: &Row| -> Vec<(String, Vec<u8>)> {
-        let event: Option<Event> = serde_json::from_slice(&row.payload).ok();
-        event.map(|event| home_assistant::flat(&topics, &event)).into_iter().collect()
-    };
-    config.sinks.home_assistant.iter().map(|_| Echo(Arc::new(flat.clone()))).collect()
+    let (flat, frigate) = (config.sinks.home_assistant.is_some(), config.sinks.frigate.clone());
+    if !flat && frigate.is_none() {
+        return Vec::new();
+    }
+    vec![Echo(Arc::new(move |row: &Row| {
+        let Ok(event) = serde_json::from_slice::<Event>(&row.payload) else { return Vec::new() };
+        let mut letters: Vec<(String, Vec<u8>)> =
+            flat.then(|| home_assistant::flat(&topics, &event)).into_iter().collect();
+        letters.extend(frigate.iter().flat_map(|prefix| frigate::letters(prefix, &event)));
+        letters
+    }))]
+}
+
+/// What stands retained outside our own topics.
+fn retained_elsewhere(config: &Config) -> Vec<(String, String)> {
+    let sinks = &config.sinks;
+    let mut messages: Vec<(String, String)> =
+        sinks.home_assistant.iter().flat_map(|spec| home_assistant::discovery(config, spec)).collect();
+    messages.extend(sinks.frigate.iter().map(|prefix| (frigate::available(prefix), "online".into())));
+    messages
 }
 
 /// The retained birth message.

@@ -11,10 +11,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use common::events::event;
-use oriel::base::event::Severity;
+use oriel::base::event::{Event, Severity};
 use oriel::base::hash::hmac_sha256_hex;
 use oriel::base::secret::Secret;
+use oriel::config::{self, Want};
 use oriel::ledger::{Reader, Recorder};
+use oriel::service::Service;
 use oriel::webhook::{Counters, Doorbell, Spec, Webhook};
 use serde_json::Value;
 
@@ -325,4 +327,55 @@ fn a_server_whose_name_nobody_vouches_for_gets_nothing() {
     rig.until("failing", |counters| counters.failing_since.load(Relaxed) != 0);
     assert_eq!(rig.counters.delivered.load(Relaxed), 0);
     rig.stop();
+}
+
+/// The whole box: events of a gate reach two servers, one of which never answers; its figures tell so, and it ends all the same.
+#[test]
+fn a_running_box_posts_its_events_and_tells_how_it_goes() {
+    let (folder, server, deaf) = (folder(), Server::start(), Server::start());
+    let text = format!(
+        "version: 1\nnode: box\ndata: {}\nmqtt: {{listen: \"127.0.0.1:0\"}}\nhttp: {{listen: \"127.0.0.1:0\"}}\nmodels: [{}]\n\
+         sinks:\n  webhooks:\n    desk: {{url: \"http://{}/desk\", types: [gate.crossing]}}\n    \
+         deaf: {{url: \"http://{}/t0k3n\", timeout_s: 60}}\n\
+         cameras:\n  gate:\n    kind: gate\n    source: {}\n    model: demo_figures\n    clips: false\n    \
+         lines:\n      l: {{a: [0.5, 1.0], b: [0.5, 0.45]}}\n    rules:\n      pass: {{type: gate.crossing, line: l}}\n",
+        folder.path().join("data").display(),
+        common::here("models").display(),
+        server.addr(),
+        deaf.addr(),
+        common::here("testdata/clips/gate.mp4").display(),
+    );
+    let path = folder.path().join("oriel.yml");
+    std::fs::write(&path, text).expect("a file");
+    let config = config::load(&path, Want::Run).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let service = Service::start(config).expect("it starts");
+    let page = |path: &str| -> String {
+        let answer = ureq::get(format!("http://{}/{path}", service.page().expect("a page"))).call();
+        answer.expect("it answers").body_mut().read_to_string().expect("UTF-8")
+    };
+    let request = server.next();
+    let event: Event = serde_json::from_slice(&request.body).expect("an event as published");
+    assert_eq!((event.short_type(), event.camera()), ("gate.crossing", "gate"));
+    request.answer("200 OK", "");
+    let held = deaf.next();
+    let end = Instant::now() + PATIENCE;
+    let stats = loop {
+        let stats: Value = serde_json::from_str(&page("stats")).expect("JSON");
+        if stats["webhooks"]["desk"]["delivered"].as_u64() >= Some(1) {
+            break stats;
+        }
+        assert!(Instant::now() < end, "{stats}");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let deaf_one = &stats["webhooks"]["deaf"];
+    assert!(deaf_one["delivered"] == 0 && deaf_one["waiting"].as_u64() >= Some(1), "{stats}");
+    let metrics = page("metrics");
+    for line in
+        ["oriel_webhook_delivered_total{webhook=\"deaf\"} 0\n", "oriel_webhook_refused_total{webhook=\"desk\"} 0\n"]
+    {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+    assert!(!metrics.contains("t0k3n") && !stats.to_string().contains("t0k3n"));
+    service.stop().expect("it ends although one server holds a request");
+    drop(held);
 }

@@ -325,7 +325,7 @@ keys! {
         /// A JPEG with each event: `true` (as without a word), `false`, or a map.
         snapshots: OrSwitch<Snapshots>;
         /// The seconds around an event as a video, cut from the camera's own stream. Without it `true`, but `false` where
-        /// `snapshots` has masks: a video is never blurred.
+        /// `snapshots` has `blur`: a video is never blurred.
         clips: bool;
         /// How long those are.
         clip: Clip;

@@ -459,10 +459,10 @@ impl Desk<'_> {
             time_zone: self.time_zone.get_or_init(|| self.own_zone()),
         };
         let pictures = raw.snapshots.as_ref().map(|at| &at.value.0);
-        let masks = pictures.and_then(|pictures| pictures.blur.as_ref()).map(|masks| masks.value.as_slice());
-        let blur: Vec<Polygon> = masks.unwrap_or_default().iter().filter_map(|mask| self.polygon(mask)).collect();
+        let areas = pictures.and_then(|pictures| pictures.blur.as_ref()).map(|areas| areas.value.as_slice());
+        let blur: Vec<Polygon> = areas.unwrap_or_default().iter().filter_map(|area| self.polygon(area)).collect();
         // What the camera sent is kept as it is; who hides something wants it hidden there too, unless they say otherwise.
-        let films = raw.clips.as_ref().map_or(masks.is_none_or(<[_]>::is_empty), |at| at.value);
+        let films = raw.clips.as_ref().map_or(areas.is_none_or(<[_]>::is_empty), |at| at.value);
         let rules = named(&raw.rules, |rule| self.rule(rule, raw, place, &scope))
             .into_iter()
             .map(|(id, rule)| NamedRule { id, ..rule })

@@ -222,7 +222,7 @@ impl Wanted {
             let next = rows.last().map(|row| row.sequence).filter(|_| rows.len() == self.limit);
             return Ok(Page { rows, next });
         };
-        let (mut rows, mut before) = (Vec::new(), before);
+        let (mut rows, mut before) = (Vec::new(), before.min(reader.last()?.saturating_add(1)));
         let end = (before - LOOKED_AT_MAX).max(1);
         while before > end {
             let from = (before - LOOKED_AT_ONCE).max(end);

@@ -146,15 +146,15 @@ impl Canvas {
         }
     }
 
-    /// Squares of one colour wherever `mask` is: large ones, because small ones can be read again with some patience.
-    pub fn blur(&mut self, mask: &Polygon) {
+    /// Squares of one colour wherever `area` is: large ones, because small ones can be read again with some patience.
+    pub fn blur(&mut self, area: &Polygon) {
         let cell = (self.width.max(self.height) / BLUR_CELLS).max(1);
         for top in (0..self.height).step_by(cell) {
             for left in (0..self.width).step_by(cell) {
                 let (bottom, right) = ((top + cell).min(self.height), (left + cell).min(self.width));
                 let middle = |x: usize, of: usize| (x as f32 + 0.5) / of as f32;
                 let inside =
-                    |x: usize, y: usize| mask.contains(Point::new(middle(x, self.width), middle(y, self.height)));
+                    |x: usize, y: usize| area.contains(Point::new(middle(x, self.width), middle(y, self.height)));
                 let cell = || (top..bottom).flat_map(|y| (left..right).map(move |x| (x, y)));
                 let hidden: Vec<usize> =
                     cell().filter(|(x, y)| inside(*x, *y)).map(|(x, y)| 3 * (y * self.width + x)).collect();
@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(Canvas::of(&grey(3, 3, 235).picture()).rgb()[..3], [255, 255, 255]);
     }
 
-    /// Noise of full contrast: inside the mask each square is of one colour, outside every pixel is as it was.
+    /// Noise of full contrast: inside the area each square is of one colour, outside every pixel is as it was.
     #[test]
     fn what_is_blurred_is_gone_and_what_is_not_is_untouched() {
         let (width, height) = (321, 180);
@@ -262,9 +262,9 @@ mod tests {
         }
         let before = Canvas::of(&picture.picture());
         let corners = [(0.2, 0.2), (0.8, 0.3), (0.7, 0.9)].map(|(x, y)| Point::new(x, y)).to_vec();
-        let mask = Polygon { corners };
+        let area = Polygon { corners };
         let mut after = before.clone();
-        after.blur(&mask);
+        after.blur(&area);
         let cell = width / BLUR_CELLS;
         let mut squares = std::collections::BTreeMap::<_, std::collections::BTreeSet<[u8; 3]>>::new();
         let (mut hidden, mut changed) = (0, 0);
@@ -273,7 +273,7 @@ mod tests {
                 let at = 3 * (y * width + x);
                 let (old, new) = (&before.rgb()[at..at + 3], &after.rgb()[at..at + 3]);
                 let middle = Point::new((x as f32 + 0.5) / width as f32, (y as f32 + 0.5) / height as f32);
-                if !mask.contains(middle) {
+                if !area.contains(middle) {
                     assert_eq!(old, new, "({x}, {y}) is outside");
                     continue;
                 }

@@ -250,7 +250,7 @@ fn develop(
             let Tray { strobe, origin, canvas, .. } = &mut *tray;
             let take = |canvas: &mut Canvas| {
                 canvas.take(&shot.pixels.picture());
-                blur.iter().for_each(|mask| canvas.blur(mask));
+                blur.iter().for_each(|area| canvas.blur(area));
             };
             if strobe.is_none() {
                 let mut ground = Canvas::default();

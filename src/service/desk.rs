@@ -201,7 +201,7 @@ fn snapshot(event: &Event, picture: Picture, canvas: &mut Canvas, media: &Path, 
     canvas.take(&picture.frame.pixels.picture());
     drop(picture.frame);
     tally.pictures_waiting.fetch_sub(1, Relaxed);
-    picture.look.blur.iter().for_each(|mask| canvas.blur(mask));
+    picture.look.blur.iter().for_each(|area| canvas.blur(area));
     if picture.look.boxes {
         canvas.draw_rect(&picture.rect, [255, 60, 60]);
         canvas.draw_words(Point::new(picture.rect.left, picture.rect.top - 0.04), &picture.words, [255, 255, 255]);

@@ -3,12 +3,9 @@
 use font8x8::legacy::BASIC_LEGACY;
 
 use crate::base::frame::{Matrix, Picture, Planes, Range};
-use crate::base::geometry::{Point, Polygon, Rect};
+use crate::base::geometry::{Point, Rect};
 
 pub type Rgb = [u8; 3];
-
-/// A blurred picture has so many squares along its longer side: a face that fills a tenth of it is three squares wide.
-const BLUR_CELLS: usize = 32;
 
 #[derive(Clone, Default)]
 pub struct Canvas {
@@ -146,31 +143,6 @@ impl Canvas {
         }
     }
 
-    /// Squares of one colour wherever `area` is: large ones, because small ones can be read again with some patience.
-    pub fn blur(&mut self, area: &Polygon) {
-        let cell = (self.width.max(self.height) / BLUR_CELLS).max(1);
-        for top in (0..self.height).step_by(cell) {
-            for left in (0..self.width).step_by(cell) {
-                let (bottom, right) = ((top + cell).min(self.height), (left + cell).min(self.width));
-                let middle = |x: usize, of: usize| (x as f32 + 0.5) / of as f32;
-                let inside =
-                    |x: usize, y: usize| area.contains(Point::new(middle(x, self.width), middle(y, self.height)));
-                let cell = || (top..bottom).flat_map(|y| (left..right).map(move |x| (x, y)));
-                let hidden: Vec<usize> =
-                    cell().filter(|(x, y)| inside(*x, *y)).map(|(x, y)| 3 * (y * self.width + x)).collect();
-                if hidden.is_empty() {
-                    continue;
-                }
-                let mean = |colour: usize| {
-                    let sum: usize = hidden.iter().map(|at| usize::from(self.rgb[at + colour])).sum();
-                    (sum / hidden.len()) as u8
-                };
-                let mean = [mean(0), mean(1), mean(2)];
-                hidden.iter().for_each(|at| self.rgb[*at..at + 3].copy_from_slice(&mean));
-            }
-        }
-    }
-
     fn at(&self, p: Point) -> (i64, i64) {
         // A point far outside would make a line of millions of steps.
         let near = |v: f32| v.clamp(-1.0, 2.0);
@@ -249,44 +221,6 @@ mod tests {
     fn limited_range_black_and_white_are_black_and_white() {
         assert_eq!(Canvas::of(&grey(3, 3, 16).picture()).rgb()[..3], [0, 0, 0]);
         assert_eq!(Canvas::of(&grey(3, 3, 235).picture()).rgb()[..3], [255, 255, 255]);
-    }
-
-    /// Noise of full contrast: inside the area each square is of one colour, outside every pixel is as it was.
-    #[test]
-    fn what_is_blurred_is_gone_and_what_is_not_is_untouched() {
-        let (width, height) = (321, 180);
-        let mut picture = grey(width, height, 16);
-        let OwnedPlanes::I420(bytes) = &mut picture.bytes else { unreachable!() };
-        for (i, byte) in bytes[..width * height].iter_mut().enumerate() {
-            *byte = if (i * 7919 + i / width * 31) % 5 < 2 { 235 } else { 16 };
-        }
-        let before = Canvas::of(&picture.picture());
-        let corners = [(0.2, 0.2), (0.8, 0.3), (0.7, 0.9)].map(|(x, y)| Point::new(x, y)).to_vec();
-        let area = Polygon { corners };
-        let mut after = before.clone();
-        after.blur(&area);
-        let cell = width / BLUR_CELLS;
-        let mut squares = std::collections::BTreeMap::<_, std::collections::BTreeSet<[u8; 3]>>::new();
-        let (mut hidden, mut changed) = (0, 0);
-        for y in 0..height {
-            for x in 0..width {
-                let at = 3 * (y * width + x);
-                let (old, new) = (&before.rgb()[at..at + 3], &after.rgb()[at..at + 3]);
-                let middle = Point::new((x as f32 + 0.5) / width as f32, (y as f32 + 0.5) / height as f32);
-                if !area.contains(middle) {
-                    assert_eq!(old, new, "({x}, {y}) is outside");
-                    continue;
-                }
-                hidden += 1;
-                changed += usize::from(old != new);
-                squares.entry((x / cell, y / cell)).or_default().insert([new[0], new[1], new[2]]);
-            }
-        }
-        assert!(squares.values().all(|colours| colours.len() == 1), "a square shows what was in it");
-        assert!(
-            squares.len() > 100 && hidden > 10_000 && changed as f64 > 0.99 * hidden as f64,
-            "{changed} of {hidden}"
-        );
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::base::geometry::{Point, Polygon, Rect};
 use crate::base::hash;
 use crate::base::stop::Stop;
 use crate::base::time::{Pts, Timestamp};
-use crate::evidence::{Canvas, Strobe, enlarged, write_jpeg};
+use crate::evidence::{Blur, Canvas, Strobe, enlarged, write_jpeg};
 use crate::media::{
     self, Decode, Fault, Flow, Footage, OnFootage, Origin, Session, Shot, SourceSpec, Transport, Written,
 };
@@ -227,15 +227,17 @@ fn develop(
     let sightings: Vec<(Pts, Rect)> = fallen.fall.trajectory.iter().filter_map(seen).collect();
     let (Some(first), Some(last)) = (sightings.first(), sightings.last()) else { return Ok((None, None)) };
     let (first, last, half) = (first.0, last.0, written.frame / 2 + Duration::from_millis(1));
-    #[derive(Default)]
     struct Tray {
         begin: Option<Pts>,
         strobe: Option<Strobe>,
         origin: Option<Canvas>,
         canvas: Canvas,
+        blur: Blur,
     }
-    let tray = Arc::new(Mutex::new(Tray::default()));
-    let (fall, blur) = (fallen.fall.clone(), Arc::clone(&fallen.blur));
+    let blur = Blur::new(Arc::clone(&fallen.blur));
+    let tray = Tray { begin: None, strobe: None, origin: None, canvas: Canvas::default(), blur };
+    let tray = Arc::new(Mutex::new(tray));
+    let fall = fallen.fall.clone();
     let (first_in_clip, start) = (written.first, Session::replay(Timestamp::UNIX_EPOCH));
     let on_shot: media::OnShot = Arc::new({
         let tray = Arc::clone(&tray);
@@ -247,10 +249,10 @@ fn develop(
             if pts > last.later(half) {
                 return Flow::Stop;
             }
-            let Tray { strobe, origin, canvas, .. } = &mut *tray;
-            let take = |canvas: &mut Canvas| {
+            let Tray { strobe, origin, canvas, blur, .. } = &mut *tray;
+            let mut take = |canvas: &mut Canvas| {
                 canvas.take(&shot.pixels.picture());
-                blur.iter().for_each(|area| canvas.blur(area));
+                blur.apply(canvas);
             };
             if strobe.is_none() {
                 let mut ground = Canvas::default();
@@ -271,10 +273,11 @@ fn develop(
         }
     });
     media::run_once(&of_file(clip), &start, stop, on_shot, || {})?;
-    let tray = std::mem::take(&mut *tray.lock().expect("the stream's thread has ended"));
+    let mut tray = tray.lock().expect("the stream's thread has ended");
     let way: Vec<Point> = fallen.fall.trajectory.iter().map(|point| Point::new(point.x, point.y)).collect();
-    let strobe = tray.strobe.filter(|strobe| strobe.added() > 0).map(|strobe| strobe.finish(&way, &fallen.words));
-    Ok((strobe, tray.origin))
+    let strobe =
+        tray.strobe.take().filter(|strobe| strobe.added() > 0).map(|strobe| strobe.finish(&way, &fallen.words));
+    Ok((strobe, tray.origin.take()))
 }
 
 /// Where the body is in the picture of `pts`: at its sighting within `half` a frame, else between the two around it.

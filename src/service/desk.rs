@@ -19,7 +19,7 @@ use crate::base::scene::Scene;
 use crate::base::time::Pts;
 use crate::base::track::TrackId;
 use crate::engine::{Finished, Judged, Listener, Watched};
-use crate::evidence::{Canvas, write_jpeg};
+use crate::evidence::{Blur, Canvas, write_jpeg};
 use crate::ledger::Recorder;
 use crate::media::Reel;
 use crate::mqtt::Link;
@@ -201,7 +201,7 @@ fn snapshot(event: &Event, picture: Picture, canvas: &mut Canvas, media: &Path, 
     canvas.take(&picture.frame.pixels.picture());
     drop(picture.frame);
     tally.pictures_waiting.fetch_sub(1, Relaxed);
-    picture.look.blur.iter().for_each(|area| canvas.blur(area));
+    Blur::new(Arc::clone(&picture.look.blur)).apply(canvas);
     if picture.look.boxes {
         canvas.draw_rect(&picture.rect, [255, 60, 60]);
         canvas.draw_words(Point::new(picture.rect.left, picture.rect.top - 0.04), &picture.words, [255, 255, 255]);

@@ -44,7 +44,8 @@ fn it_has_the_form_of_asyncapi_3() {
         let named: Vec<&str> = address.split(['{', '}']).skip(1).step_by(2).collect();
         let mut told: Vec<String> = object(&channel["parameters"]).keys().cloned().collect();
         let mut named: Vec<String> = named.into_iter().map(str::to_owned).collect();
-        (named.sort(), told.sort());
+        named.sort();
+        told.sort();
         assert_eq!(named, told, "{name}");
         assert!(!object(&channel["messages"]).is_empty(), "{name}");
         let operation = &document["operations"][format!("send_{name}")];

@@ -43,7 +43,9 @@ pub struct LinkSpec {
 /// What follows from an event on other topics: topic and payload, never retained. Sent before the event itself and with
 /// nothing to acknowledge: on one connection the event's acknowledgement says that these have arrived too.
 #[derive(Clone)]
-pub struct Echo(pub Arc<dyn Fn(&Row) -> Vec<(String, Vec<u8>)> + Send + Sync>);
+pub struct Echo(pub Arc<Words>);
+
+type Words = dyn Fn(&Row) -> Vec<(String, Vec<u8>)> + Send + Sync;
 
 impl std::fmt::Debug for Echo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -105,6 +105,7 @@ impl Post {
             node: "box-1".into(),
             client: "oriel-box-1".into(),
             data: data.path().to_path_buf(),
+            echoes: vec![],
         };
         let link = server.map(|server| Link::start(spec(server), recorder.marks(), bell).expect("a link"));
         Post { recorder, link, commits, _data: data }

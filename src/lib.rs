@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | 0 values | `base` | no I/O, no clock |
 //! | 1 judgement | `preprocess` `heads` `motion` `track` `rules` `plate` `score` `ballistics` `fallbench` | pure and total: never fails, never blocks, never reads a clock |
-//! | 2 doors | `media` `infer` `evidence` `ledger` `mqtt` `broker` `catalog` `console` `system` | one foreign library each |
+//! | 2 doors | `media` `infer` `evidence` `ledger` `mqtt` `broker` `catalog` `console` `webhook` `system` | one foreign library each |
 //! | 3 engine | `engine` | threads and queues, no foreign library |
 //! | 4 wiring | `config` `service` `cmd` | may use everything |
 
@@ -33,3 +33,4 @@ pub mod score;
 pub mod service;
 pub mod system;
 pub mod track;
+pub mod webhook;

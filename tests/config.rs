@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use oriel::base::detection::Kind;
-use oriel::base::event::Direction;
+use oriel::base::event::{Direction, Severity};
 use oriel::base::geometry::Anchor;
 use oriel::base::model::{ChannelOrder, Class, FitKind, Head, InputSpec, Model, Samples};
 use oriel::config::{BrokerChoice, Config, Problem, Protocol, Want, load_str, schema_json};
@@ -122,7 +122,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!((http.listen.to_string().as_str(), http.token.is_none()), ("127.0.0.1:8642", true));
     let camera = &config.cameras[0];
     assert_eq!(camera.kinds, [Kind::Person, Kind::Car], "birds only on request");
-    assert!(camera.enabled && camera.snapshots && camera.score_min == 0.4);
+    assert!(camera.enabled && camera.snapshots.is_some_and(|s| s.boxes) && camera.score_min == 0.4);
     assert_eq!(camera.source.latency.as_millis(), 150);
     assert_eq!(camera.source.transport, Transport::Tcp);
 }
@@ -173,6 +173,57 @@ fn http_is_off_or_on_loopback_or_has_a_token() {
         let problems = lines(&read(http).unwrap_err());
         assert!(problems.contains(told) && !problems.contains("c4n4ry"), "{http}: {problems}");
     }
+}
+
+#[test]
+fn webhooks_show_no_more_than_their_host() {
+    let config = good("sinks.yml");
+    let [platform, desk] = config.sinks.webhooks.as_slice() else { panic!("{:?}", config.sinks) };
+    assert_eq!((platform.id.as_str(), platform.host.as_str()), ("platform", "platform.example:443"));
+    assert_eq!(platform.url.reveal(), "https://platform.example/hook?key=1");
+    assert_eq!(
+        (platform.types.as_slice(), platform.severity_min),
+        (["gate.crossing".to_string()].as_slice(), Severity::Warn)
+    );
+    assert_eq!((platform.timeout.as_secs(), desk.timeout.as_secs()), (5, 10));
+    assert_eq!((desk.host.as_str(), desk.types.len(), desk.severity_min), ("[fe80::1]:8080", 0, Severity::Debug));
+    assert!(!format!("{config:?}").contains("key=1"));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secret"), "c4n4ry-c4n4ry-c4n4ry\n").unwrap();
+    std::fs::write(folder.path().join("short"), "c4n4ry").unwrap();
+    let read = |file: &str| {
+        let smallest = std::fs::read_to_string(root().join("testdata/configs/good/smallest.yml")).unwrap();
+        let text = format!("{smallest}sinks: {{webhooks: {{w: {{url: \"http://h/\", secret_file: {file}}}}}}}\n");
+        load_str(&text, "oriel.yml", folder.path(), Want::Run, &find_model)
+    };
+    let config = read("secret").unwrap();
+    assert_eq!(config.sinks.webhooks[0].secret.as_ref().unwrap().reveal(), "c4n4ry-c4n4ry-c4n4ry");
+    assert!(!format!("{config:?}").contains("c4n4ry"));
+    for (file, told) in
+        [("short", "expected a secret of 16 bytes or more"), ("none", "the secret file `none` is not there")]
+    {
+        let problems = lines(&read(file).unwrap_err());
+        assert!(problems.contains(told) && !problems.contains("c4n4ry"), "{file}: {problems}");
+    }
+}
+
+#[test]
+fn who_blurs_pictures_has_no_clips_unless_they_ask_for_them() {
+    let config = good("sinks.yml");
+    assert_eq!(config.media_kept.as_secs(), 7 * 86_400);
+    let told = config.cameras.iter().map(|camera| {
+        let boxes = camera.snapshots.map(|pictures| pictures.boxes);
+        (camera.id.as_str(), boxes, camera.blur.len(), camera.clips.is_some())
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            ("hidden", Some(false), 1, false),
+            ("hidden-and-filmed", Some(true), 1, true),
+            ("neither", None, 0, false),
+            ("shown", Some(true), 0, true),
+        ]
+    );
 }
 
 #[test]

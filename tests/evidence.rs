@@ -327,3 +327,42 @@ fn a_service_that_stops_sends_the_fall_with_what_there_is() {
     let media = event.body.common().and_then(|common| common.media.clone()).expect("the clip so far");
     assert!(media.clip.is_some() && media.strobe.is_none(), "{media:?}");
 }
+
+/// Of the squares of `columns`, the share in whose middle everything is of one colour, but for what JPEG makes of it.
+fn plain(path: &Path, columns: std::ops::Range<u32>) -> f64 {
+    let picture = image::open(path).expect("a JPEG").into_rgb8();
+    let cell = picture.width().max(picture.height()) / 32;
+    let squares: Vec<(u32, u32)> =
+        columns.flat_map(|x| (0..picture.height() / cell).map(move |y| (x * cell, y * cell))).collect();
+    let even = squares.iter().filter(|(left, top)| {
+        let inner = (cell / 3..cell - cell / 3).flat_map(|y| (cell / 3..cell - cell / 3).map(move |x| (x, y)));
+        let values: Vec<u8> = inner.map(|(x, y)| picture.get_pixel(left + x, top + y).0[1]).collect();
+        let (low, high) = (values.iter().min().expect("some"), values.iter().max().expect("some"));
+        high - low <= 6
+    });
+    even.count() as f64 / squares.len() as f64
+}
+
+/// The left half is to be hidden: in the picture of an event and in those made from its clip, which was asked for.
+#[test]
+fn what_is_blurred_is_so_in_every_picture_that_is_kept() {
+    media::init().expect("GStreamer is installed");
+    let folder = tempfile::tempdir().expect("a folder");
+    let clip = common::here("testdata/clips/facade.mp4");
+    let stream = Stream { path: "/cam".into(), clip, looped: true, user: None, password: None };
+    let server = Server::start(0, vec![stream]).expect("a free port");
+    let half = "    snapshots: {boxes: false, blur: [[[0, 0], [0.5, 0], [0.5, 1], [0, 1]]]}\n";
+    let more = format!("{half}    clips: true\n    clip: {{before_s: 2, after_s: 2}}\n");
+    let service = facade_box(folder.path(), &server.url(0), &more);
+    let address = service.page().expect("it has a page");
+    let media = |event: &Event| event.body.common().and_then(|common| common.media.clone()).unwrap_or_default();
+    let strobe = until(address, |falls| falls.iter().find_map(|event| media(event).strobe));
+    let snapshot = until(address, |falls| falls.iter().find_map(|event| media(event).snapshot));
+    for url in [snapshot, strobe] {
+        let path = folder.path().join("data").join(url.trim_start_matches('/'));
+        let (hidden, shown) = (plain(&path, 0..16), plain(&path, 16..32));
+        // A strobe has a path and words drawn on it.
+        assert!(hidden > 0.9 && shown < 0.8, "{url}: {hidden} of the hidden half is plain, {shown} of the other");
+    }
+    service.stop().expect("it ends");
+}

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use common::answer::Answer;
 use oriel::base::event::{Body, Event};
 use oriel::base::secret::Secret;
 use oriel::console::exposition::Exposition;
 use oriel::console::{Bounds, ConsoleError, Pages, Server, Spec, listen};
 use oriel::ledger::Recorder;
-use serde_json::Value;
 
 const CANARY: &str = "S3cr3tCANARY-0123456789";
 const SNAPSHOT: &str = "0199c0de-0000-7000-8000-000000000001.jpg";
@@ -93,34 +93,6 @@ fn file(data: &Path) {
     std::os::unix::fs::symlink(data.join("secret"), linked).expect("a link");
 }
 
-struct Answer {
-    code: u16,
-    head: String,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn of(bytes: &[u8]) -> Answer {
-        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(bytes.len());
-        let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
-        let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-        Answer { code, head, body: bytes.get(end + 4..).unwrap_or_default().to_vec() }
-    }
-
-    fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).expect("UTF-8")
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}\n{}", self.head, self.text()))
-    }
-
-    fn header(&self, name: &str) -> &str {
-        let line = self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        line.unwrap_or_else(|| panic!("no {name}: {}", self.head))
-    }
-}
-
 #[test]
 fn every_route_answers_with_its_type_and_the_same_guards() {
     let rig = Rig::open();
@@ -132,6 +104,7 @@ fn every_route_answers_with_its_type_and_the_same_guards() {
         ("/metrics", "text/plain; version=0.0.4; charset=utf-8"),
         ("/stats", "application/json"),
         ("/api/events", "application/json"),
+        ("/api/openapi.json", "application/json"),
         (media.as_str(), "image/jpeg"),
         ("/nothing", "application/json"),
     ] {
@@ -212,7 +185,9 @@ fn bad_parameters_are_told_with_what_was_expected() {
         ("type=oriel.gate.crossing.v1", "one of gate.crossing"),
         ("type=%", "one of gate.crossing"),
         ("type=%FF%FE", "one of gate.crossing"),
-        ("since=1d", "`since`: unknown; expected `limit`, `camera`, `type`"),
+        ("since=1d", "`since`: expected a time such as"),
+        ("before_sequence=-1", "`before_sequence`: expected the number of an event, from 1"),
+        ("sinc=1d", "`sinc`: unknown; expected `limit`, `camera`, `type`, `since`, `before_sequence`"),
         ("%3Cscript%3E=1", "unknown"),
     ] {
         let answer = rig.get(&format!("/api/events?{query}"));

@@ -46,7 +46,8 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     ("mqtt", &["base", "ledger"], &["rumqttc", "serde", "serde_json", "thiserror", "tokio", "tracing"]),
     ("broker", &["base"], &["rumqttd", "thiserror", "tracing"]),
     ("catalog", &["base"], &["schemars", "serde", "serde_saphyr", "thiserror", "toml", "tracing", "ureq"]),
-    ("console", &["base", "ledger"], &["axum", "serde_json", "thiserror", "tokio", "tracing"]),
+    ("console", &["base", "ledger"], &["axum", "futures_core", "serde_json", "thiserror", "tokio", "tracing"]),
+    ("webhook", &["base", "ledger"], &["serde_json", "thiserror", "tracing", "ureq"]),
     ("system", &[], &["rustix"]),
     // 3 engine: threads and queues
     (

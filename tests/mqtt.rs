@@ -124,6 +124,7 @@ impl Post {
             node: "box-1".into(),
             client: "oriel-box-1".into(),
             data: data.path().to_path_buf(),
+            echoes: vec![],
         };
         let link = Link::start(spec, recorder.marks(), bell).expect("a link");
         Post { data, recorder, link: Some(link) }
@@ -322,6 +323,7 @@ fn events_that_wait_from_an_earlier_start_go_out_before_the_end() {
         node: "box-1".into(),
         client: "oriel-box-1".into(),
         data: data.path().to_path_buf(),
+        echoes: vec![],
     };
     let link = Link::start(spec, recorder.marks(), Bell::default()).expect("a link");
     link.stop(Duration::from_secs(10));

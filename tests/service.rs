@@ -125,7 +125,7 @@ fn one_camera_dies_and_comes_back_and_the_other_never_notices() {
     let gone = all[undisturbed_from..].iter().any(|(topic, text)| topic.ends_with("other/status") && text == "offline");
     assert!(!gone, "the other camera was disturbed: {all:#?}");
 
-    let pages = ["", "healthz", "readyz", "metrics", "stats", "api/events"].map(|path| page(http, path));
+    let pages = ["", "healthz", "readyz", "metrics", "stats", "api/events?camera=gate"].map(|path| page(http, path));
     assert!(pages[3].contains("oriel_camera_up{camera=\"gate\"} 1\n"), "{}", pages[3]);
     assert!(pages[4].contains("\"status\":\"online\""), "{}", pages[4]);
     let snapshot = pages[5].split("\"snapshot\":\"/").nth(1).and_then(|rest| rest.split('"').next());
@@ -147,6 +147,8 @@ fn one_camera_dies_and_comes_back_and_the_other_never_notices() {
     let log = std::fs::read_to_string(folder.path().join("log")).expect("the service wrote it");
     assert!(log.contains("offline") && !log.contains(CANARY), "{log}");
     assert!(!all.iter().any(|(_, text)| text.contains(CANARY)));
+    let document = common::asyncapi::Document::read();
+    all.iter().for_each(|(topic, payload)| document.check_published(topic, payload));
     for entry in std::fs::read_dir(folder.path().join("data")).expect("the data folder").flatten() {
         if entry.path().is_file() {
             let bytes = std::fs::read(entry.path()).expect("a file of the service");

@@ -126,6 +126,11 @@ impl Clock for SystemClock {
     }
 }
 
+/// A date as HTTP headers write it, `Sun, 06 Nov 1994 08:49:37 GMT`.
+pub fn http_date(text: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
+}
+
 /// `at` moved back by the stream time between two pictures.
 pub fn earlier(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_sub(jiff::SignedDuration::try_from(by).unwrap_or_default()).unwrap_or(at)

@@ -1,5 +1,6 @@
 //! One verb a file. Builds the parts, connects them, reports; the only place where `anyhow` lives.
 
+mod asyncapi;
 pub mod bench;
 pub mod calibrate;
 pub mod check;
@@ -12,6 +13,7 @@ mod facade_grid;
 pub mod fallbench;
 mod labels;
 pub mod models;
+mod openapi;
 mod overlay;
 pub mod plate;
 pub mod replay;

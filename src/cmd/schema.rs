@@ -14,6 +14,10 @@ pub struct Args {
 enum Of {
     Config,
     Events,
+    /// Topics and messages, an AsyncAPI 3.0 document
+    Asyncapi,
+    /// The HTTP server, an OpenAPI 3.1 document
+    Openapi,
     /// Model cards
     Card,
     /// Marks and grid of a facade camera
@@ -24,6 +28,14 @@ pub fn run(args: Args) -> Outcome {
     match args.of {
         Of::Events => {
             println!("{:#}", schemars::schema_for!(Event).as_value());
+            Ok(())
+        }
+        Of::Asyncapi => {
+            println!("{}", super::asyncapi::document()?);
+            Ok(())
+        }
+        Of::Openapi => {
+            println!("{}", super::openapi::document());
             Ok(())
         }
         Of::Card => {

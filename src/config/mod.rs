@@ -7,6 +7,7 @@ mod places;
 mod raw;
 mod resolve;
 mod rules;
+mod sinks;
 mod url;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use crate::ledger::Retention;
 use crate::media::{ReelSpec, SourceSpec};
 use crate::motion::MotionSpec;
 use crate::rules::NamedRule;
+use crate::webhook;
 
 pub use places::Problem;
 
@@ -89,10 +91,13 @@ pub struct Config {
     pub data: PathBuf,
     /// Of all snapshots, clips and pictures together.
     pub media_bytes_max: u64,
+    /// They go after so long.
+    pub media_kept: Duration,
     pub retention: Retention,
     pub mqtt: Mqtt,
     /// None if it is switched off.
     pub http: Option<Http>,
+    pub sinks: Sinks,
     pub inference: Inference,
     pub cameras: Vec<Camera>,
 }
@@ -106,6 +111,22 @@ pub struct Mqtt {
     pub ca: Option<PathBuf>,
     pub protocol: Protocol,
     /// First level of every topic.
+    pub prefix: String,
+}
+
+/// Where events go besides our own topics.
+#[derive(Debug, Clone, Default)]
+pub struct Sinks {
+    pub webhooks: Vec<webhook::Spec>,
+    pub home_assistant: Option<HomeAssistant>,
+    /// First level of Frigate's topics.
+    pub frigate: Option<String>,
+}
+
+/// Home Assistant at our broker.
+#[derive(Debug, Clone)]
+pub struct HomeAssistant {
+    /// Its discovery prefix.
     pub prefix: String,
 }
 
@@ -224,9 +245,19 @@ pub struct Camera {
     pub watch: Option<WatchSpec>,
     /// Set where a rule asks for the plates of vehicles.
     pub plates: Option<Plates>,
-    pub snapshots: bool,
+    /// None makes no pictures.
+    pub snapshots: Option<Snapshots>,
+    /// Areas of kept pictures that nobody is to recognise.
+    pub blur: Vec<Polygon>,
     /// None makes no clips.
     pub clips: Option<ReelSpec>,
+}
+
+/// How pictures of events are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Snapshots {
+    /// The object's box is drawn into them.
+    pub boxes: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::places::{At, Hidden, NamedMap, Node, Place, Problems, Read, Value};
 use super::places::{entries, quoted, read_key, read_numbers, unknown_key};
 use super::{CameraKind, InputSize, Policy, Protocol};
 use crate::base::detection::Kind;
-use crate::base::event::Direction;
+use crate::base::event::{Direction, Severity};
 use crate::base::geometry::Anchor;
 use crate::infer::Provider;
 use crate::media::{Decode, Transport};
@@ -127,14 +127,18 @@ keys! {
         node: String;
         /// Folder of the ledger and of snapshots, relative to the folder the service is started in.
         data: String, default "data";
-        /// Most that snapshots, clips and pictures of falls may take of the disk, GB; the oldest go. They are kept 30 days.
+        /// Most that snapshots, clips and pictures of falls may take of the disk, GB; the oldest go.
         media_gb: f64, in 0.1 to 100000, default 10.0;
+        /// Days after which they go in any case.
+        media_days: f64, in 0.01 to 3650, default 30.0;
         /// How long events are kept, and how many.
         ledger: Ledger;
         /// The broker: `embedded`, a URL `mqtt://[user[:password]@]host[:port]` (or `mqtts://`), or a map.
         mqtt: OrText<Mqtt>;
         /// The page, the metrics and the events over HTTP.
         http: Http;
+        /// Where else events go.
+        sinks: Sinks;
         /// Folders with model cards (`<folder>/<name>/model.yml`), searched in this order.
         #[schemars(extend("default" = ["models"]))]
         models: Vec<At<String>>;
@@ -191,7 +195,61 @@ keys! {
 }
 
 keys! {
-    /// The page, the metrics and the events over HTTP. Read only.
+    /// Where events go besides the topics of `mqtt`.
+    Sinks {
+        /// Servers that get each event as an HTTP POST, by id.
+        webhooks: NamedMap<Webhook>;
+        /// Cameras and their events as devices of Home Assistant, at the same broker.
+        home_assistant: HomeAssistant;
+        /// Events in the words of Frigate, for automations that were written for its topics.
+        frigate: Frigate;
+    }
+}
+
+keys! {
+    /// Frigate's topics, as far as they can be told.
+    Frigate {
+        /// false keeps the keys in the file.
+        enabled: bool, default true;
+        /// First level of its topics.
+        prefix: String, default "frigate";
+    }
+}
+
+keys! {
+    /// Topics that Home Assistant finds by itself.
+    HomeAssistant {
+        /// false keeps the keys in the file and clears what was published.
+        enabled: bool, default true;
+        /// Its discovery prefix.
+        prefix: String, default "homeassistant";
+    }
+}
+
+keys! {
+    /// A server that gets each event as an HTTP POST: in order, at least once, from the ledger.
+    Webhook {
+        /// `https://` or `http://` URL.
+        #[schemars(required)]
+        url: String;
+        /// File that holds the secret that signs each request, and nothing else.
+        secret_file: String;
+        /// Environment variable that holds the secret.
+        secret_env: String;
+        /// Types that are sent, such as gate.crossing; without it all.
+        types: Vec<At<String>>;
+        /// Less severe events are not sent.
+        #[schemars(extend("default" = "debug"))]
+        min_severity: Least;
+        /// PEM file of the authority that signed the server's certificate; without it the system's authorities count.
+        ca: String;
+        /// Seconds for one request; then it is tried again.
+        timeout_s: f64, in 1 to 60, default 10.0;
+    }
+}
+
+keys! {
+    /// The page, the metrics and the events over HTTP.
     Http {
         /// false starts no HTTP server.
         enabled: bool, default true;
@@ -264,12 +322,25 @@ keys! {
         rules: NamedMap<Rule>;
         /// What a facade camera watches.
         facade: Facade;
-        /// A JPEG with each event.
-        snapshots: bool, default true;
-        /// The seconds around an event as a video, cut from the camera's own stream.
-        clips: bool, default true;
+        /// A JPEG with each event: `true` (as without a word), `false`, or a map.
+        snapshots: OrSwitch<Snapshots>;
+        /// The seconds around an event as a video, cut from the camera's own stream. Without it `true`, but `false` where
+        /// `snapshots` has `blur`: a video is never blurred.
+        clips: bool;
         /// How long those are.
         clip: Clip;
+    }
+}
+
+keys! {
+    /// Pictures of events.
+    Snapshots {
+        /// false makes none.
+        enabled: bool, default true;
+        /// The object's box and a word of what it is are drawn into the picture.
+        boxes: bool, default true;
+        /// Areas made unrecognisable in every picture that is kept: a window, a neighbour's door.
+        blur: Vec<At<Spots>>;
     }
 }
 
@@ -489,6 +560,18 @@ impl Way {
     const RIGHT_TO_LEFT: Way = Way(Direction::Out);
 }
 
+/// Nothing less severe; in lower case as all words of this file.
+#[derive(Debug, Clone, Copy)]
+pub struct Least(pub Severity);
+
+impl Least {
+    const DEBUG: Least = Least(Severity::Debug);
+    const INFO: Least = Least(Severity::Info);
+    const WARN: Least = Least(Severity::Warn);
+    const ERROR: Least = Least(Severity::Error);
+    const FATAL: Least = Least(Severity::Fatal);
+}
+
 impl RuleType {
     pub const ALL: [RuleType; 10] = [
         RuleType::Crossing,
@@ -542,6 +625,9 @@ words! { schema RuleType:
     "lane.fire_lane_parking" => RuleType::FireLaneParking, "plate.read" => RuleType::PlateRead,
 }
 words! { Direction: "in" => Direction::In, "out" => Direction::Out }
+words! { schema Least:
+    "debug" => Least::DEBUG, "info" => Least::INFO, "warn" => Least::WARN, "error" => Least::ERROR, "fatal" => Least::FATAL,
+}
 words! { Anchor: "bottom_centre" => Anchor::BottomCentre, "centre" => Anchor::Centre }
 words! { Kind:
     "person" => Kind::Person, "two_wheeler" => Kind::TwoWheeler, "car" => Kind::Car, "truck_bus" => Kind::TruckBus,
@@ -660,6 +746,46 @@ impl<T: JsonSchema> JsonSchema for OrText<T> {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let map = generator.subschema_for::<T>();
         json_schema!({ "anyOf": [{ "type": "string" }, map] })
+    }
+}
+
+/// A map that is on, or the word that switches it on or off alone.
+pub struct OrSwitch<T>(pub T);
+
+pub trait FromSwitch {
+    fn from_switch(on: At<bool>) -> Self;
+}
+
+impl FromSwitch for Snapshots {
+    fn from_switch(on: At<bool>) -> Snapshots {
+        Snapshots { enabled: Some(on), boxes: None, blur: None }
+    }
+}
+
+impl<T: Read + FromSwitch> Read for OrSwitch<T> {
+    fn read(node: &Node, place: &Place, problems: &Problems) -> Option<OrSwitch<T>> {
+        match node.value() {
+            Value::Map(_) => T::read(node, place, problems).map(OrSwitch),
+            _ => {
+                let value = bool::read(node, place, problems)?;
+                Some(OrSwitch(T::from_switch(At { value, place: place.clone() })))
+            }
+        }
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for OrSwitch<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}OrSwitch", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let map = generator.subschema_for::<T>();
+        json_schema!({ "anyOf": [{ "type": "boolean" }, map] })
     }
 }
 

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use super::places::{At, NamedMap, Node, Place, Problem, Problems, Read, check_id, quoted};
 use super::raw::{self, OrText};
-use super::{BrokerChoice, Camera, CameraKind, Config, FindModel, Http, Inference, Mqtt, Plates, Protocol, Want, url};
+use super::{
+    BrokerChoice, Camera, CameraKind, Config, FindModel, Http, Inference, Mqtt, Plates, Protocol, Snapshots, Want, url,
+};
 use crate::base::detection::Kind;
 use crate::base::geometry::{Anchor, Line, Point, Polygon};
 use crate::base::model::{Model, Purpose};
@@ -76,6 +78,10 @@ impl Desk<'_> {
         self.problems.tell(place, message);
     }
 
+    pub(super) fn problems(&self) -> &Problems {
+        self.problems
+    }
+
     /// The value of a key that must be there.
     pub(super) fn needed<'v, T>(
         &self,
@@ -112,6 +118,7 @@ impl Desk<'_> {
         }
         let mqtt = self.mqtt(root.mqtt.as_ref());
         let http = self.http(root.http.as_ref());
+        let sinks = self.sinks(root.sinks.as_ref());
         let folders = match &root.models {
             Some(models) => models.value.iter().map(|folder| self.placed(&folder.value)).collect(),
             None => vec![self.placed("models")],
@@ -134,9 +141,11 @@ impl Desk<'_> {
             node: node.map(|node| node.value.clone()).unwrap_or_default(),
             data: PathBuf::from(root.data()),
             media_bytes_max: (root.media_gb() * 1e9) as u64,
+            media_kept: Duration::try_from_secs_f64(root.media_days() * 86_400.0).unwrap_or_default(),
             retention: retention(root.ledger.as_ref()),
             mqtt: mqtt?,
             http,
+            sinks,
             inference,
             cameras,
         })
@@ -300,8 +309,8 @@ impl Desk<'_> {
         (user, password)
     }
 
-    /// `what`: password or token.
-    fn secret_in_file(&self, at: &At<String>, what: &str) -> Option<Secret> {
+    /// `what`: password, token or secret.
+    pub(super) fn secret_in_file(&self, at: &At<String>, what: &str) -> Option<Secret> {
         if self.want != Want::Run {
             return None;
         }
@@ -316,7 +325,7 @@ impl Desk<'_> {
         None
     }
 
-    fn secret_in_env(&self, at: &At<String>) -> Option<Secret> {
+    pub(super) fn secret_in_env(&self, at: &At<String>) -> Option<Secret> {
         if self.want != Want::Run {
             return None;
         }
@@ -449,6 +458,11 @@ impl Desk<'_> {
             anchor,
             time_zone: self.time_zone.get_or_init(|| self.own_zone()),
         };
+        let pictures = raw.snapshots.as_ref().map(|at| &at.value.0);
+        let areas = pictures.and_then(|pictures| pictures.blur.as_ref()).map(|areas| areas.value.as_slice());
+        let blur: Vec<Polygon> = areas.unwrap_or_default().iter().filter_map(|area| self.polygon(area)).collect();
+        // What the camera sent is kept as it is; who hides something wants it hidden there too, unless they say otherwise.
+        let films = raw.clips.as_ref().map_or(areas.is_none_or(<[_]>::is_empty), |at| at.value);
         let rules = named(&raw.rules, |rule| self.rule(rule, raw, place, &scope))
             .into_iter()
             .map(|(id, rule)| NamedRule { id, ..rule })
@@ -469,8 +483,11 @@ impl Desk<'_> {
             rules,
             watch,
             plates: None,
-            snapshots: raw.snapshots(),
-            clips: raw.clips().then(|| clips(raw.clip.as_ref().map(|at| &at.value), kind)),
+            snapshots: pictures
+                .is_none_or(|pictures| pictures.enabled())
+                .then(|| Snapshots { boxes: pictures.is_none_or(|pictures| pictures.boxes()) }),
+            clips: films.then(|| clips(raw.clip.as_ref().map(|at| &at.value), kind)),
+            blur,
         })
     }
 

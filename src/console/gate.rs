@@ -10,7 +10,7 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::routes::Refusal;
+use super::routes::{Refusal, deletable};
 use crate::base::hash::sha256;
 use crate::base::secret::Secret;
 
@@ -63,8 +63,17 @@ impl Gate {
             Some(_) => {}
             None => known_host(request)?,
         }
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "expected GET or HEAD"));
+        own_origin(request.headers())?;
+        match *request.method() {
+            Method::GET | Method::HEAD => {}
+            Method::DELETE if deletable(request.uri().path()) => {
+                if self.passes.is_none() {
+                    let error = "nothing is deleted without a token, not even on this machine; \
+                                 set `http.token_file` or `http.token_env`";
+                    return Err(Refusal::new(StatusCode::FORBIDDEN, error));
+                }
+            }
+            _ => return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "expected GET or HEAD")),
         }
         if request.uri().to_string().len() > TARGET_MAX {
             let error = format!("expected a path and query of at most {TARGET_MAX} bytes");
@@ -116,8 +125,21 @@ fn known_host(request: &Request) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// A page of another site says where it comes from, and has no business here; a page of ours may ask.
+fn own_origin(headers: &HeaderMap) -> Result<(), Refusal> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    for origin in headers.get_all(header::ORIGIN) {
+        let site = origin.to_str().ok().and_then(|origin| Some(origin.split_once("://")?.1));
+        if site.is_none() || site != host {
+            return Err(Refusal::new(StatusCode::FORBIDDEN, "requests from pages of other sites are refused"));
+        }
+    }
+    Ok(())
+}
+
 /// Around all routes.
 pub async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    let allowed = if deletable(request.uri().path()) { "DELETE" } else { "GET, HEAD" };
     let mut response = match gate.check(&request) {
         Ok(()) => next.run(request).await,
         Err(refusal) => {
@@ -134,7 +156,7 @@ pub async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) 
             headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"oriel\""));
         }
         StatusCode::METHOD_NOT_ALLOWED => {
-            headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
         }
         _ => {}
     }

@@ -1,9 +1,11 @@
-//! The only module that speaks HTTP: the page for people, the figures for machines, the box's health for both. Reads the
-//! ledger and the snapshots itself; everything else it shows comes from the closures in `Pages`. Changes nothing: all it
-//! answers is GET and HEAD.
+//! The only module that serves HTTP: the page for people, the figures for machines, the box's health for both. Reads the
+//! ledger and the snapshots itself; everything else it shows comes from the closures in `Pages`. It changes nothing but on
+//! one path, where who has the token may delete an event's files; all else is GET and HEAD.
 
 pub mod exposition;
 mod gate;
+mod pieces;
+mod range;
 mod routes;
 mod visit;
 

@@ -1,5 +1,6 @@
 //! The only module that knows image files: still pictures in, JPEG out, and the drawing of boxes, lines, zones and words.
 
+mod blur;
 mod canvas;
 pub mod still;
 mod strobe;
@@ -7,6 +8,7 @@ mod strobe;
 use std::io::Write;
 use std::path::Path;
 
+pub use blur::Blur;
 pub use canvas::{Canvas, Rgb};
 pub use strobe::{Strobe, enlarged};
 

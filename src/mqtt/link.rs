@@ -36,6 +36,21 @@ pub struct LinkSpec {
     pub client: String,
     /// Where the ledger is.
     pub data: PathBuf,
+    /// Each event once more, in the words of others.
+    pub echoes: Vec<Echo>,
+}
+
+/// What follows from an event on other topics: topic and payload, never retained. Sent before the event itself and with
+/// nothing to acknowledge: on one connection the event's acknowledgement says that these have arrived too.
+#[derive(Clone)]
+pub struct Echo(pub Arc<Words>);
+
+type Words = dyn Fn(&Row) -> Vec<(String, Vec<u8>)> + Send + Sync;
+
+impl std::fmt::Debug for Echo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Echo")
+    }
 }
 
 /// Owns the thread `net`. Everything here returns at once but `stop`.
@@ -128,6 +143,11 @@ impl Link {
         if self.shared.put_state(topic, payload.into()) {
             self.notify();
         }
+    }
+
+    /// Retained state outside our own topics, where others look for it; `topic` is the whole one.
+    pub fn state_elsewhere(&self, topic: &str, payload: impl Into<Vec<u8>>) {
+        self.state(&format!("/{topic}"), payload);
     }
 
     /// The latest figures, sent once at QoS 0, dropped while there is no connection.
@@ -379,7 +399,8 @@ impl Net {
         while self.outbox.room() > WINDOW - WINDOW_STATE {
             let Some((topic, payload)) = self.shared.next_state() else { break };
             let letter = Letter {
-                topic: format!("{}/{topic}", self.topics),
+                // None of ours begins with a slash.
+                topic: topic.strip_prefix('/').map_or_else(|| format!("{}/{topic}", self.topics), str::to_owned),
                 payload,
                 acknowledged: true,
                 retain: true,
@@ -423,6 +444,10 @@ impl Net {
                 );
                 self.outbox.pass(row.sequence);
                 continue;
+            }
+            for (topic, payload) in self.spec.echoes.iter().flat_map(|echo| echo.0(&row)) {
+                pen.publish(Letter { topic, payload, acknowledged: false, retain: false, content_type: None })?;
+                self.outbox.hand(Parcel::Passing);
             }
             pen.publish(Letter {
                 topic: format!("{}/events/{}/{}", self.topics, row.camera, row.short_type),

@@ -12,7 +12,7 @@ mod wire;
 
 use std::path::PathBuf;
 
-pub use link::{Bell, Counters, Link, LinkSpec};
+pub use link::{Bell, Counters, Echo, Link, LinkSpec};
 pub use outbox::{Outbox, Parcel};
 pub use subscription::{News, Subscription};
 

@@ -11,8 +11,8 @@ use super::{MqttError, Protocol, Server};
 const PACKET_MAX: u32 = 1 << 20;
 /// Twice this without an answer ends the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// Messages between pen and ear; more than any window, so that handing over never waits.
-const CHANNEL: usize = 64;
+/// Messages between pen and ear; more than any window and its echoes, so that handing over never waits.
+const CHANNEL: usize = 256;
 /// Packet ids run up to this; far above the window, so that a late acknowledgement meets no second use, and far below what
 /// MQTT 5 allows: the client keeps a place for each of them (224 bytes, 15 MB for all).
 const PACKET_IDS: u16 = 1000;

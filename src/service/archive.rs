@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
@@ -13,11 +13,11 @@ use std::time::{Duration, SystemTime};
 use super::desk::{Desk, JPEG_QUALITY};
 use crate::base::event::{Media, MediaFile};
 use crate::base::fall::Fall;
-use crate::base::geometry::{Point, Rect};
+use crate::base::geometry::{Point, Polygon, Rect};
 use crate::base::hash;
 use crate::base::stop::Stop;
 use crate::base::time::{Pts, Timestamp};
-use crate::evidence::{Canvas, Strobe, enlarged, write_jpeg};
+use crate::evidence::{Blur, Canvas, Strobe, enlarged, write_jpeg};
 use crate::media::{
     self, Decode, Fault, Flow, Footage, OnFootage, Origin, Session, Shot, SourceSpec, Transport, Written,
 };
@@ -30,13 +30,23 @@ const FALLS_MAX: usize = 64;
 const ORIGIN_SIZES: f32 = 8.0;
 const ORIGIN_PX: (usize, usize) = (96, 480);
 const ORIGIN_FACTOR: usize = 4;
-/// Evidence is kept for so long.
-const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Snapshots come without a word to the archive, so the folder is looked at this often.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
 
 /// What is told of a fall in its pictures.
 pub struct Fallen {
     pub fall: Fall,
     pub words: String,
+    /// What nobody is to recognise in them.
+    pub blur: Arc<[Polygon]>,
+}
+
+/// How much is kept of pictures and clips; the oldest go.
+#[derive(Debug, Clone, Copy)]
+pub struct Keep {
+    /// Of the whole folder.
+    pub bytes_max: u64,
+    pub age_max: Duration,
 }
 
 /// Counters of the archive.
@@ -66,13 +76,11 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// `stop`: asked for before `close`, it spares the pictures of what is still waiting. `bytes_max`: of the whole folder;
-    /// the oldest files go.
-    pub fn open(desk: Desk, media: PathBuf, bytes_max: u64, stop: Stop) -> std::io::Result<Archive> {
+    /// `stop`: asked for before `close`, it spares the pictures of what is still waiting.
+    pub fn open(desk: Desk, media: PathBuf, keep: Keep, stop: Stop) -> std::io::Result<Archive> {
         let (jobs, waiting) = sync_channel(JOBS_MAX);
         let slot = Slot { jobs, falls: Arc::default(), tally: Arc::default() };
-        let room =
-            Room { desk, media, bytes_max, stop, falls: Arc::clone(&slot.falls), tally: Arc::clone(&slot.tally) };
+        let room = Room { desk, media, keep, stop, falls: Arc::clone(&slot.falls), tally: Arc::clone(&slot.tally) };
         let thread = std::thread::Builder::new().name("archive".into()).spawn(move || room.work(&waiting))?;
         Ok(Archive { slot, thread })
     }
@@ -114,7 +122,7 @@ impl Slot {
 struct Room {
     desk: Desk,
     media: PathBuf,
-    bytes_max: u64,
+    keep: Keep,
     stop: Stop,
     falls: Arc<Mutex<BTreeMap<String, Fallen>>>,
     tally: Arc<ArchiveTally>,
@@ -122,11 +130,14 @@ struct Room {
 
 impl Room {
     fn work(&self, jobs: &Receiver<Job>) {
-        self.prune();
-        for job in jobs {
-            let Job::Film(footage) = job else { return };
-            self.file(&footage);
-            self.prune();
+        prune(&self.media, self.keep, SystemTime::now());
+        loop {
+            match jobs.recv_timeout(PRUNE_EVERY) {
+                Ok(Job::Film(footage)) => self.file(&footage),
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Job::End) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+            prune(&self.media, self.keep, SystemTime::now());
         }
     }
 
@@ -169,27 +180,26 @@ impl Room {
         let files = strobe.into_iter().chain(origin).collect();
         self.desk.files(id, Media { strobe: strobe_url, crop, files, ..Media::default() }, true);
     }
+}
 
-    /// Old files go, and the oldest ones while the folder is larger than it may be.
-    fn prune(&self) {
-        let Ok(folder) = std::fs::read_dir(&self.media) else { return };
-        let facts = |entry: std::fs::DirEntry| {
-            let facts = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
-            Some((facts.modified().ok()?, facts.len(), entry.path()))
-        };
-        let mut files: Vec<_> = folder.flatten().filter_map(facts).collect();
-        files.sort();
-        let mut bytes: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
-        let now = SystemTime::now();
-        for (changed, size, path) in files {
-            let old = now.duration_since(changed).is_ok_and(|age| age > KEPT);
-            if !old && bytes <= self.bytes_max {
-                break;
-            }
-            match std::fs::remove_file(&path) {
-                Ok(()) => bytes -= size,
-                Err(error) => tracing::warn!("{}: cannot be removed: {error}", path.display()),
-            }
+/// Old files go, and the oldest ones while the folder is larger than it may be.
+fn prune(media: &Path, keep: Keep, now: SystemTime) {
+    let Ok(folder) = std::fs::read_dir(media) else { return };
+    let facts = |entry: std::fs::DirEntry| {
+        let facts = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
+        Some((facts.modified().ok()?, facts.len(), entry.path()))
+    };
+    let mut files: Vec<_> = folder.flatten().filter_map(facts).collect();
+    files.sort();
+    let mut bytes: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
+    for (changed, size, path) in files {
+        let old = now.duration_since(changed).is_ok_and(|age| age > keep.age_max);
+        if !old && bytes <= keep.bytes_max {
+            break;
+        }
+        match std::fs::remove_file(&path) {
+            Ok(()) => bytes -= size,
+            Err(error) => tracing::warn!("{}: cannot be removed: {error}", path.display()),
         }
     }
 }
@@ -217,14 +227,16 @@ fn develop(
     let sightings: Vec<(Pts, Rect)> = fallen.fall.trajectory.iter().filter_map(seen).collect();
     let (Some(first), Some(last)) = (sightings.first(), sightings.last()) else { return Ok((None, None)) };
     let (first, last, half) = (first.0, last.0, written.frame / 2 + Duration::from_millis(1));
-    #[derive(Default)]
     struct Tray {
         begin: Option<Pts>,
         strobe: Option<Strobe>,
         origin: Option<Canvas>,
         canvas: Canvas,
+        blur: Blur,
     }
-    let tray = Arc::new(Mutex::new(Tray::default()));
+    let blur = Blur::new(Arc::clone(&fallen.blur));
+    let tray = Tray { begin: None, strobe: None, origin: None, canvas: Canvas::default(), blur };
+    let tray = Arc::new(Mutex::new(tray));
     let fall = fallen.fall.clone();
     let (first_in_clip, start) = (written.first, Session::replay(Timestamp::UNIX_EPOCH));
     let on_shot: media::OnShot = Arc::new({
@@ -237,13 +249,19 @@ fn develop(
             if pts > last.later(half) {
                 return Flow::Stop;
             }
-            let Tray { strobe, origin, canvas, .. } = &mut *tray;
+            let Tray { strobe, origin, canvas, blur, .. } = &mut *tray;
+            let mut take = |canvas: &mut Canvas| {
+                canvas.take(&shot.pixels.picture());
+                blur.apply(canvas);
+            };
             if strobe.is_none() {
-                *strobe = Some(Strobe::new(Canvas::of(&shot.pixels.picture())));
+                let mut ground = Canvas::default();
+                take(&mut ground);
+                *strobe = Some(Strobe::new(ground));
             }
             let near = |at: Pts| at.since(pts).max(pts.since(at)) <= half;
             if let Some(rect) = place_at(&sightings, pts, half) {
-                canvas.take(&shot.pixels.picture());
+                take(canvas);
                 if let Some(strobe) = strobe {
                     strobe.add(canvas, &rect);
                 }
@@ -255,10 +273,11 @@ fn develop(
         }
     });
     media::run_once(&of_file(clip), &start, stop, on_shot, || {})?;
-    let tray = std::mem::take(&mut *tray.lock().expect("the stream's thread has ended"));
+    let mut tray = tray.lock().expect("the stream's thread has ended");
     let way: Vec<Point> = fallen.fall.trajectory.iter().map(|point| Point::new(point.x, point.y)).collect();
-    let strobe = tray.strobe.filter(|strobe| strobe.added() > 0).map(|strobe| strobe.finish(&way, &fallen.words));
-    Ok((strobe, tray.origin))
+    let strobe =
+        tray.strobe.take().filter(|strobe| strobe.added() > 0).map(|strobe| strobe.finish(&way, &fallen.words));
+    Ok((strobe, tray.origin.take()))
 }
 
 /// Where the body is in the picture of `pts`: at its sighting within `half` a frame, else between the two around it.
@@ -310,6 +329,55 @@ fn of_file(path: &Path) -> SourceSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    /// A folder with a file of 100 bytes for each age in days, named by it.
+    fn folder(ages: &[u32], now: SystemTime) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        for age in ages {
+            let file = File::create(folder.path().join(age.to_string())).expect("a file");
+            file.set_len(100).expect("space");
+            file.set_modified(now - *age * DAY).expect("a time");
+        }
+        folder
+    }
+
+    fn left(folder: &tempfile::TempDir) -> Vec<u32> {
+        let names = folder.path().read_dir().expect("the folder").flatten().map(|entry| entry.file_name());
+        let mut ages: Vec<u32> = names.filter_map(|name| name.to_str()?.parse().ok()).collect();
+        ages.sort();
+        ages
+    }
+
+    #[test]
+    fn files_go_by_age_and_by_room_and_the_oldest_first() {
+        let now = SystemTime::UNIX_EPOCH + 20_000 * DAY;
+        let ages = [0, 1, 6, 8, 29, 31, 400];
+        let after = |days: u32, bytes_max: u64| {
+            let folder = folder(&ages, now);
+            prune(folder.path(), Keep { bytes_max, age_max: days * DAY }, now);
+            left(&folder)
+        };
+        assert_eq!(after(30, 1000), [0, 1, 6, 8, 29]);
+        assert_eq!(after(7, 1000), [0, 1, 6]);
+        assert_eq!(after(30, 250), [0, 1], "room is a hard cap, whatever the age");
+        assert_eq!(after(3650, 700), ages, "all of it fits");
+        assert_eq!(after(3650, 699), ages[..6]);
+        assert_eq!(after(30, 0), [0; 0]);
+    }
+
+    #[test]
+    fn time_goes_on_and_a_clock_that_steps_back_deletes_nothing() {
+        let now = SystemTime::UNIX_EPOCH + 20_000 * DAY;
+        let folder = folder(&[0, 1, 2], now);
+        let keep = Keep { bytes_max: 1000, age_max: 3 * DAY };
+        for (later, expected) in [(0, vec![0, 1, 2]), (1, vec![0, 1, 2]), (2, vec![0, 1]), (4, vec![])] {
+            prune(folder.path(), keep, now - 10_000 * DAY);
+            prune(folder.path(), keep, now + later * DAY);
+            assert_eq!(left(&folder), expected, "{later} days later");
+        }
+    }
 
     #[test]
     fn a_body_that_was_missed_in_some_pictures_is_looked_for_between() {

@@ -14,14 +14,14 @@ use super::envelope::Envelope;
 use crate::base::event::{Body, CameraHealth, CameraState, CrowdEvent, Event, Fact, Happening, Media, Phase, Severity};
 use crate::base::fall::{Fall, Stage};
 use crate::base::frame::Frame;
-use crate::base::geometry::{Point, Rect};
+use crate::base::geometry::{Point, Polygon, Rect};
 use crate::base::health::{CameraStatus, Reason};
 use crate::base::id;
 use crate::base::scene::Scene;
 use crate::base::time::{Pts, Timestamp};
 use crate::base::track::TrackId;
 use crate::engine::{Finished, Judged, Listener, Watched};
-use crate::evidence::{Canvas, write_jpeg};
+use crate::evidence::{Blur, Canvas, write_jpeg};
 use crate::facade::ProbeReport;
 use crate::ledger::Recorder;
 use crate::media::Reel;
@@ -57,10 +57,21 @@ enum Letter {
     },
 }
 
-struct Picture {
+pub struct Picture {
     frame: Frame,
+    /// The main object's box, and what it is.
     rect: Rect,
     words: String,
+    look: Look,
+}
+
+/// How pictures of a camera's events are made.
+#[derive(Clone)]
+pub struct Look {
+    /// Boxes and words are drawn.
+    pub boxes: bool,
+    /// What nobody is to recognise.
+    pub blur: Arc<[Polygon]>,
 }
 
 /// Counters of the desk.
@@ -95,7 +106,7 @@ impl Desk {
         Ok((Desk { papers, tally }, Clerk { thread }))
     }
 
-    pub fn file(&self, event: Event, picture: Option<(Frame, Rect, String)>) {
+    pub fn file(&self, event: Event, picture: Option<Picture>) {
         self.file_with(event, picture, None);
     }
 
@@ -105,7 +116,7 @@ impl Desk {
     }
 
     /// The event waits for the files of `clip`, until then at most.
-    fn file_with(&self, event: Event, picture: Option<(Frame, Rect, String)>, clip: Option<(String, Instant)>) {
+    fn file_with(&self, event: Event, picture: Option<Picture>, clip: Option<(String, Instant)>) {
         let picture = picture.filter(|_| {
             let free = self.tally.pictures_waiting.load(Relaxed) < PICTURES_MAX;
             if !free {
@@ -113,10 +124,7 @@ impl Desk {
             }
             free
         });
-        let picture = picture.map(|(frame, rect, words)| {
-            self.tally.pictures_waiting.fetch_add(1, Relaxed);
-            Picture { frame, rect, words }
-        });
+        self.tally.pictures_waiting.fetch_add(usize::from(picture.is_some()), Relaxed);
         match self.papers.try_send(Letter::Paper(Box::new(Paper { event, picture, clip }))) {
             Ok(())
             | Err(TrySendError::Full(Letter::Files { .. }) | TrySendError::Disconnected(Letter::Files { .. })) => {}
@@ -196,8 +204,11 @@ fn snapshot(event: &Event, picture: Picture, canvas: &mut Canvas, media: &Path, 
     canvas.take(&picture.frame.pixels.picture());
     drop(picture.frame);
     tally.pictures_waiting.fetch_sub(1, Relaxed);
-    canvas.draw_rect(&picture.rect, [255, 60, 60]);
-    canvas.draw_words(Point::new(picture.rect.left, picture.rect.top - 0.04), &picture.words, [255, 255, 255]);
+    Blur::new(Arc::clone(&picture.look.blur)).apply(canvas);
+    if picture.look.boxes {
+        canvas.draw_rect(&picture.rect, [255, 60, 60]);
+        canvas.draw_words(Point::new(picture.rect.left, picture.rect.top - 0.04), &picture.words, [255, 255, 255]);
+    }
     let written = write_jpeg(&media.join(&file), canvas, JPEG_QUALITY);
     written.inspect_err(|error| tracing::warn!("snapshot not kept: {error}")).ok()?;
     Some(file)
@@ -263,7 +274,10 @@ fn state_of(event: &Event, link: &Link) {
 pub struct LiveListener {
     pub envelope: Envelope,
     pub desk: Desk,
-    pub snapshots: bool,
+    /// None: no pictures.
+    pub snapshots: Option<Look>,
+    /// As in `snapshots`, for what is made of clips.
+    pub blur: Arc<[Polygon]>,
     /// Set where the camera makes clips.
     pub clips: Option<(Arc<Reel>, Slot)>,
     /// Best picture so far of open incidents: shown when they end.
@@ -309,7 +323,9 @@ impl LiveListener {
         };
         let id = event.correlationid.clone();
         let until = clip.map(|until| (id.clone(), until.1));
-        self.desk.file_with(event, picture.filter(|_| self.snapshots), until);
+        let look = self.snapshots.clone();
+        let picture = picture.zip(look).map(|((frame, rect, words), look)| Picture { frame, rect, words, look });
+        self.desk.file_with(event, picture, until);
         // Only now, so that the clerk knows the event before its files.
         if let (Some((reel, _)), Some((end, _))) = (&self.clips, clip) {
             reel.finish(&id, end);
@@ -336,7 +352,7 @@ impl LiveListener {
             Stage::Retracted => reel.discard(&id),
             Stage::Evidence if reel.is_open(&id) => {
                 let words = words_of(event, fall);
-                slot.expect(&id, Fallen { fall: (**fall).clone(), words });
+                slot.expect(&id, Fallen { fall: (**fall).clone(), words, blur: Arc::clone(&self.blur) });
                 let end = happening.began.later(after).max(scene.pts);
                 return Some((end, Instant::now() + after + EVIDENCE_LATE));
             }

@@ -4,8 +4,11 @@
 mod archive;
 pub mod cameras;
 mod desk;
+mod elsewhere;
 pub mod envelope;
 mod feed;
+mod frigate;
+pub mod home_assistant;
 mod pages;
 pub mod plan;
 mod restart;

@@ -21,6 +21,7 @@ use crate::engine::{Drop, Engine, Stage, TallyReading};
 use crate::ledger;
 use crate::media::Reel;
 use crate::system;
+use crate::webhook;
 
 /// Frames per second are counted over at least so long: shorter, and one frame more or less would show.
 const RATE: Duration = Duration::from_secs(5);
@@ -46,6 +47,17 @@ const LIMITS: [Duration; 14] = [
 fn quantiles(reading: &HistogramReading) -> Value {
     let ms = |q| (reading.quantile(q).as_secs_f64() * 1e5).round() / 100.0;
     json!({ "p50": ms(0.5), "p95": ms(0.95), "p99": ms(0.99) })
+}
+
+fn posted(hook: &webhook::Counters) -> Value {
+    let since = Some(hook.failing_since.load(Relaxed)).filter(|since| *since != 0);
+    json!({
+        "waiting": hook.waiting.load(Relaxed),
+        "delivered": hook.delivered.load(Relaxed),
+        "refused": hook.refused.load(Relaxed),
+        "lost": hook.lost.load(Relaxed),
+        "failing_since": since.and_then(|since| Timestamp::from_second(since).ok()).map(|since| since.to_string()),
+    })
 }
 
 /// How each camera stands, by its index; written by the cameras' threads.
@@ -86,6 +98,8 @@ pub struct Figures {
     pub reels: Vec<Arc<Reel>>,
     pub ledger: Arc<ledger::Counters>,
     pub standings: Standings,
+    /// By id.
+    pub webhooks: Vec<(String, Arc<webhook::Counters>)>,
     pub rates: Mutex<Rates>,
 }
 
@@ -164,6 +178,7 @@ impl Figures {
             "snapshots_skipped": self.desk.pictures_skipped.load(Relaxed),
             "clips_written": self.archive.written.load(Relaxed),
             "clips_lost": self.clips_lost(),
+            "webhooks": self.webhooks.iter().map(|(id, hook)| (id.clone(), posted(hook))).collect::<Map<_, _>>(),
         })
         .to_string()
     }
@@ -231,6 +246,28 @@ impl Figures {
             "Groups of pictures that the ring had no room for.",
             [([], cut as f64)],
         );
+        let posted = |of: fn(&webhook::Counters) -> u64| {
+            self.webhooks.iter().map(move |(id, hook)| ([("webhook", id.as_str())], of(hook) as f64))
+        };
+        out.counter(
+            "oriel_webhook_delivered_total",
+            "Events taken by a server.",
+            posted(|h| h.delivered.load(Relaxed)),
+        );
+        out.counter(
+            "oriel_webhook_refused_total",
+            "Events that a server will not take.",
+            posted(|h| h.refused.load(Relaxed)),
+        );
+        out.counter("oriel_webhook_failures_total", "Attempts made again.", posted(|h| h.failures.load(Relaxed)));
+        out.counter(
+            "oriel_webhook_lost_total",
+            "Events deleted before a server took them.",
+            posted(|h| h.lost.load(Relaxed)),
+        );
+        out.gauge("oriel_webhook_waiting", "Events a server has not been sent.", posted(|h| h.waiting.load(Relaxed)));
+        let failing = |hook: &webhook::Counters| u64::from(hook.failing_since.load(Relaxed) != 0);
+        out.gauge("oriel_webhook_failing", "1 while attempts fail.", posted(failing));
         let (cpu, resident) = (system::process_cpu().as_secs_f64(), system::memory().resident as f64);
         out.counter("oriel_process_cpu_seconds_total", "CPU time of this process, all threads.", [([], cpu)]);
         out.gauge("oriel_process_resident_bytes", "Memory of this process in RAM.", [([], resident)]);

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 
-use super::archive::Archive;
-use super::desk::{Clerk, Desk, Eye, LiveListener};
+use super::archive::{Archive, Keep};
+use super::desk::{Clerk, Desk, Eye, LiveListener, Look};
 use super::envelope::{Envelope, Mode};
 use super::pages::{Figures, Rates, Standings};
-use super::{Feed, Loop, restart};
-use crate::base::event::{CameraHealth, CameraState, ModelRef, Phase, Severity};
+use super::{Feed, Loop, elsewhere, frigate, home_assistant, restart};
+use crate::base::event::{CameraHealth, CameraState, Event, ModelRef, Phase, Severity};
 use crate::base::frame::CameraId;
 use crate::base::health::{CameraStatus, Reason};
 use crate::base::id;
@@ -24,9 +24,10 @@ use crate::broker::Broker;
 use crate::config::{self, BrokerChoice, Camera, Config};
 use crate::console;
 use crate::engine::{Engine, Listener, Overload};
-use crate::ledger::{self, Recorder};
+use crate::ledger::{self, Reader, Recorder, Row};
 use crate::media::{self, Reel, SourceState};
-use crate::mqtt::{self, Bell, Link, LinkSpec};
+use crate::mqtt::{self, Bell, Echo, Link, LinkSpec};
+use crate::webhook::{self, Doorbell, Webhook};
 
 /// How long a clean stop waits for the broker to take what is unsent.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -42,6 +43,9 @@ pub struct Service {
     archive: Archive,
     clerk: Clerk,
     link: Arc<Link>,
+    webhooks: Vec<Webhook>,
+    /// Frigate's topic of availability, where it is told.
+    frigate: Option<String>,
     broker: Option<Broker>,
     console: Option<console::Server>,
 }
@@ -70,9 +74,13 @@ impl Service {
             _ => mqtt::Protocol::V311,
         };
         let bell = Bell::default();
+        let doorbells: Vec<_> = config.sinks.webhooks.iter().map(|_| Doorbell::new()).collect();
         let on_commit = {
-            let bell = bell.clone();
-            Box::new(move || bell.ring())
+            let (bell, rung) = (bell.clone(), doorbells.iter().map(|(bell, _)| bell.clone()).collect::<Vec<_>>());
+            Box::new(move || {
+                bell.ring();
+                rung.iter().for_each(Doorbell::ring);
+            })
         };
         let spec = ledger::Spec { retention: config.retention, ..ledger::Spec::new(&config.data, &config.node) };
         let recorder = Recorder::open_with(spec, on_commit)?;
@@ -91,11 +99,19 @@ impl Service {
             node: config.node.clone(),
             client: format!("oriel-{}", config.node),
             data: config.data.clone(),
+            echoes: echoes(&config),
         };
         let ledger = recorder.counters();
         let left_open = recorder.left_open().to_vec();
         let link = Arc::new(Link::start(spec, recorder.marks(), bell)?);
         link.state("info", info(&config, &boot));
+        elsewhere::publish(&link, &config.data, &retained_elsewhere(&config));
+        let (mut webhooks, mut posted) = (Vec::new(), Vec::new());
+        for (spec, doorbell) in config.sinks.webhooks.iter().cloned().zip(doorbells) {
+            let (reader, counters) = (Reader::open(&config.data)?, Arc::<webhook::Counters>::default());
+            posted.push((spec.id.clone(), Arc::clone(&counters)));
+            webhooks.push(Webhook::start(spec, reader, recorder.marks(), doorbell, counters)?);
+        }
         let (desk, clerk) =
             Desk::open(recorder, Arc::clone(&link), config.data.join("media")).context("cannot start the clerk")?;
         for first in &left_open {
@@ -107,7 +123,8 @@ impl Service {
             desk.file(restart::end_of(first, Timestamp::now()), None);
         }
         let stop = Stop::default();
-        let archive = Archive::open(desk.clone(), config.data.join("media"), config.media_bytes_max, stop.clone())
+        let keep = Keep { bytes_max: config.media_bytes_max, age_max: config.media_kept };
+        let archive = Archive::open(desk.clone(), config.data.join("media"), keep, stop.clone())
             .context("cannot start the archive")?;
         let reel = |camera: &Camera| {
             let spec = camera.clips.filter(|_| camera.enabled)?;
@@ -125,16 +142,12 @@ impl Service {
         tracing::info!(provider = plan.provider.word(), "inference: {}: {}; {}", plan.policy(), plan.way, plan.why);
         let engine = Arc::new(inference.start(|index| -> Box<dyn Listener> {
             let camera = &config.cameras[index];
-            let (desk, snapshots) = (desk.clone(), camera.snapshots);
+            let (desk, blur) = (desk.clone(), Arc::<[_]>::from(camera.blur.as_slice()));
+            let look = |pictures: config::Snapshots| Look { boxes: pictures.boxes, blur: Arc::clone(&blur) };
+            let snapshots = camera.snapshots.map(look);
             let clips = reels[index].clone().map(|reel| (reel, archive.slot()));
-            Box::new(LiveListener {
-                envelope: envelope(camera),
-                desk,
-                snapshots,
-                clips,
-                best: BTreeMap::new(),
-                eye: Eye::default(),
-            })
+            let (envelope, best) = (envelope(camera), BTreeMap::new());
+            Box::new(LiveListener { envelope, desk, snapshots, blur, clips, best, eye: Eye::default() })
         })?);
         let standings = Standings::new(&config.cameras);
         let figures = Arc::new(Figures {
@@ -147,6 +160,7 @@ impl Service {
             reels: reels.iter().flatten().cloned().collect(),
             ledger,
             standings: standings.clone(),
+            webhooks: posted,
             rates: Rates::new(config.cameras.len()),
         });
         let console = listener.map(|listener| {
@@ -182,7 +196,21 @@ impl Service {
             let (link, stop) = (Arc::clone(&link), stop.clone());
             move || report(&figures, &link, &stop)
         })?;
-        Ok(Service { stop, engine, cameras, reporter, desk: Some(desk), archive, clerk, link, broker, console })
+        let frigate = config.sinks.frigate.as_deref().map(frigate::available);
+        Ok(Service {
+            stop,
+            engine,
+            cameras,
+            reporter,
+            desk: Some(desk),
+            archive,
+            clerk,
+            link,
+            webhooks,
+            frigate,
+            broker,
+            console,
+        })
     }
 
     /// Where the embedded broker listens, if there is one.
@@ -215,12 +243,15 @@ impl Service {
         drop(self.desk.take());
         self.archive.close();
         let recorder = self.clerk.close().context("the clerk panicked")?;
+        self.frigate.iter().for_each(|topic| self.link.state_elsewhere(topic, "stopped"));
         // The link marks what the broker acknowledges, so the ledger's writer ends after it.
         recorder.flush();
         match Arc::into_inner(self.link) {
             Some(link) => link.stop(DRAIN),
             None => tracing::error!("a thread still holds the link; the broker will send the last will"),
         }
+        self.webhooks.iter().for_each(Webhook::ask);
+        self.webhooks.into_iter().for_each(Webhook::stop);
         recorder.close();
         if sound { Ok(()) } else { Err(anyhow!("an inference worker panicked")) }
     }
@@ -315,6 +346,31 @@ fn health_of(camera: &str, state: CameraState, reason: Option<&str>, phase: Phas
         last_frame_at: None,
         score: None,
     }
+}
+
+/// Each event in the words of others, as the config asks for.
+fn echoes(config: &Config) -> Vec<Echo> {
+    let topics = format!("{}/{}", config.mqtt.prefix, config.node);
+    let (flat, frigate) = (config.sinks.home_assistant.is_some(), config.sinks.frigate.clone());
+    if !flat && frigate.is_none() {
+        return Vec::new();
+    }
+    vec![Echo(Arc::new(move |row: &Row| {
+        let Ok(event) = serde_json::from_slice::<Event>(&row.payload) else { return Vec::new() };
+        let mut letters: Vec<(String, Vec<u8>)> =
+            flat.then(|| home_assistant::flat(&topics, &event)).into_iter().collect();
+        letters.extend(frigate.iter().flat_map(|prefix| frigate::letters(prefix, &event)));
+        letters
+    }))]
+}
+
+/// What stands retained outside our own topics.
+fn retained_elsewhere(config: &Config) -> Vec<(String, String)> {
+    let sinks = &config.sinks;
+    let mut messages: Vec<(String, String)> =
+        sinks.home_assistant.iter().flat_map(|spec| home_assistant::discovery(config, spec)).collect();
+    messages.extend(sinks.frigate.iter().map(|prefix| (frigate::available(prefix), "online".into())));
+    messages
 }
 
 /// The retained birth message.

@@ -1,6 +1,8 @@
 //! What several tests need: where public material lies, and skips that cannot be overlooked.
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+pub mod answer;
+pub mod asyncapi;
 pub mod events;
 pub mod looped;
 

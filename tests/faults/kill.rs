@@ -30,6 +30,7 @@ fn publisher(folder: &Path) {
         node: "box-1".into(),
         client: "oriel-box-1".into(),
         data: folder.to_owned(),
+        echoes: vec![],
     };
     let link = Link::start(spec, recorder.marks(), bell).expect("a link");
     for n in first..first + count {

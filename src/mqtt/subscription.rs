@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use super::pause::Pause;
-use super::wire::{self, Heard};
-use super::{MqttError, Server};
+use super::wire::{Heard, Line};
+use super::{Cause, MqttError, Server};
 use crate::base::stop::Stop;
+
+/// Between two signs of life.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// Owns the thread `subscriber`; ends when its `Stop` is asked.
 pub struct Subscription {
@@ -49,7 +52,7 @@ impl Subscription {
                 tokio::select! {
                     Err(error) = attempt => {
                         on_news(News::Lost(&error));
-                        let wait = pause.next();
+                        let wait = pause.next(error.cause());
                         tokio::select! { () = tokio::time::sleep(wait) => {} () = until(&asked) => {} }
                     }
                     () = until(&asked) => return,
@@ -88,17 +91,19 @@ async fn listen(
     pause: &mut Pause,
     on_news: &mut impl FnMut(News),
 ) -> Result<std::convert::Infallible, MqttError> {
-    let (pen, mut ear) = wire::open(server, client, None)?;
+    let mut line = Line::open(server, client, None, KEEP_ALIVE, 0).await?;
+    line.subscribe(&[filter.to_string()])?;
     loop {
-        match ear.poll().await? {
-            Heard::Connected => pen.subscribe(filter)?,
-            Heard::Message { topic, payload } => on_news(News::Message { topic: &topic, payload: &payload }),
-            Heard::Refused(what) => return Err(MqttError::Refused(what)),
-            Heard::Subscribed => {
+        match line.hear().await? {
+            Heard::Message(message) => on_news(News::Message { topic: &message.topic, payload: &message.payload }),
+            Heard::Subscribed(true) => {
                 pause.worked();
                 on_news(News::Connected);
             }
-            _ => {}
+            Heard::Subscribed(false) => {
+                return Err(MqttError::line(Cause::NotAuthorised, "the broker refuses the subscription"));
+            }
+            Heard::Acknowledged(_) | Heard::Refused(..) => {}
         }
     }
 }

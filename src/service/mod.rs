@@ -6,6 +6,7 @@ pub mod cameras;
 mod desk;
 pub mod envelope;
 mod feed;
+mod line;
 mod pages;
 pub mod plan;
 mod restart;

@@ -3,18 +3,20 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 
 use super::archive::Archive;
 use super::desk::{Clerk, Desk, LiveListener};
 use super::envelope::{Envelope, Mode};
+use super::line::{LineNews, LineWatch};
 use super::pages::{Figures, Rates, Standings};
 use super::{Feed, Loop, restart};
-use crate::base::event::{CameraHealth, CameraState, ModelRef, Phase, Severity};
+use crate::base::event::{CameraHealth, CameraState, ModelRef, NodeHealth, Phase, Severity};
 use crate::base::frame::CameraId;
 use crate::base::health::{CameraStatus, Reason};
 use crate::base::id;
@@ -24,14 +26,16 @@ use crate::broker::Broker;
 use crate::config::{self, BrokerChoice, Camera, Config};
 use crate::console;
 use crate::engine::{Engine, Listener, Overload};
-use crate::ledger::{self, Recorder};
+use crate::ledger::{self, Reader, Recorder};
 use crate::media::{self, Reel, SourceState};
-use crate::mqtt::{self, Bell, Link, LinkSpec};
+use crate::mqtt::{self, Bell, Link, LinkSpec, Timing};
 
 /// How long a clean stop waits for the broker to take what is unsent.
 const DRAIN: Duration = Duration::from_secs(5);
-/// Between two `stats` messages and two reports of drops.
-const STATS: Duration = Duration::from_secs(10);
+/// Between two looks at the line to the broker.
+const LOOK: Duration = Duration::from_secs(1);
+/// Looks between two `stats` messages and two reports of drops: ten seconds.
+const STATS: u32 = 10;
 
 pub struct Service {
     stop: Stop,
@@ -81,6 +85,7 @@ impl Service {
             port,
             tls,
             ca: config.mqtt.ca.clone(),
+            identity: config.mqtt.identity.clone(),
             user: config.mqtt.user.clone(),
             password: config.mqtt.password.clone(),
             protocol,
@@ -91,6 +96,7 @@ impl Service {
             node: config.node.clone(),
             client: format!("oriel-{}", config.node),
             data: config.data.clone(),
+            timing: Timing::default(),
         };
         let ledger = recorder.counters();
         let left_open = recorder.left_open().to_vec();
@@ -139,6 +145,7 @@ impl Service {
             archive: archive.slot().tally,
             reels: reels.iter().flatten().cloned().collect(),
             ledger,
+            link: Arc::downgrade(&link),
             standings: standings.clone(),
             rates: Rates::new(config.cameras.len()),
         });
@@ -173,7 +180,10 @@ impl Service {
         }
         let reporter = std::thread::Builder::new().name("reporter".into()).spawn({
             let (link, stop) = (Arc::clone(&link), stop.clone());
-            move || report(&figures, &link, &stop)
+            let mode = Mode::Live { boot, open: BTreeMap::new() };
+            let envelope = Envelope { node: config.node.clone(), camera: "-".into(), model: None, mode };
+            let teller = Teller { desk: desk.clone(), envelope, data: config.data.clone() };
+            move || report(&figures, &link, &teller, &stop)
         })?;
         Ok(Service { stop, engine, cameras, reporter, desk: Some(desk), archive, clerk, link, broker, console })
     }
@@ -325,11 +335,43 @@ fn info(config: &Config, boot: &str) -> String {
     .to_string()
 }
 
-/// Every ten seconds: counters to the `stats` topic, drops to the log, cameras that the box cannot keep up with.
-fn report(figures: &Figures, link: &Link, stop: &Stop) {
+/// Files what the box has to say of itself.
+struct Teller {
+    desk: Desk,
+    envelope: Envelope,
+    data: PathBuf,
+}
+
+impl Teller {
+    fn tell(&self, news: LineNews, figures: &Figures) {
+        let severity = if news.phase == Phase::Start { Severity::Warn } else { Severity::Info };
+        let waiting = Reader::open(&self.data).and_then(|reader| reader.waiting());
+        let health = NodeHealth {
+            phase: news.phase,
+            state: news.state().into(),
+            reason: Some(news.cause.word().into()),
+            mqtt_queue: waiting.unwrap_or_default(),
+            ..figures.node_health()
+        };
+        self.desk.file(self.envelope.node_health(health, severity, news.correlation), None);
+    }
+}
+
+/// Every second: how the line to the broker stands. Every ten: counters to the `stats` topic, drops to the log, cameras that
+/// the box cannot keep up with.
+fn report(figures: &Figures, link: &Link, teller: &Teller, stop: &Stop) {
+    let mut line = LineWatch::default();
+    let mut looks: u32 = 0;
     let mut before = figures.tallies();
     let mut overloads: Vec<Overload> = figures.cameras.iter().map(|_| Overload::default()).collect();
-    while !stop.wait(STATS) {
+    while !stop.wait(LOOK) {
+        if let Some(news) = line.observe(link.trouble(), Instant::now()) {
+            teller.tell(news, figures);
+        }
+        looks = looks.wrapping_add(1);
+        if !looks.is_multiple_of(STATS) {
+            continue;
+        }
         let standings = figures.standings.read();
         for (index, now) in figures.tallies().into_iter().enumerate() {
             let was = std::mem::replace(&mut before[index], now);

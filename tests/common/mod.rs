@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test file uses its own part")]
 
 pub mod events;
+pub mod faulty;
 pub mod looped;
 
 use std::io::Write;

@@ -3,7 +3,7 @@
 # rustup's own place, for shells that have not read its profile yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: demo test bench setup train-gate clean-data
+.PHONY: demo test soak bench setup train-gate clean-data
 
 # Two simulated cameras, events as they arrive. `make demo DURATION=30` ends by itself.
 # The dev profile: our own code is optimised in it too (Cargo.toml), and it builds several times sooner from nothing than
@@ -15,6 +15,10 @@ demo: setup
 # Everything that CI runs.
 test: setup
 	@scripts/test.sh
+
+# The fault tests, longer: a million events, 200 kills, 2,000 power cuts, damage at every page; about half an hour.
+soak: setup
+	ORIEL_SOAK=1 cargo test --test faults -- --nocapture --test-threads=1
 
 # Kernels, ledger and outbox, and what came out kept under benches/runs; numbers of a quiet machine only.
 bench: setup

@@ -283,8 +283,7 @@ impl Desk {
     }
 
     /// A full disk costs time, not events: the group is tried again until it is in, or the service ends.
-    #[expect(clippy::vec_box, reason = "events arrive boxed and go on as they are")]
-    fn commit_until_done(&mut self, group: &mut Vec<Box<Event>>) {
+    fn commit_until_done(&mut self, group: &mut [Box<Event>]) {
         let notes = self.marks.take();
         let mut tries_at_end = 0;
         loop {
@@ -306,8 +305,7 @@ impl Desk {
         tracing::error!(lost = group.len(), "events given up at the end of the service");
     }
 
-    #[expect(clippy::vec_box, reason = "events arrive boxed and go on as they are")]
-    fn commit(&mut self, group: &mut Vec<Box<Event>>, notes: &Notes) -> Result<(), LedgerError> {
+    fn commit(&mut self, group: &mut [Box<Event>], notes: &Notes) -> Result<(), LedgerError> {
         if self.book.is_none() {
             self.book = Some(open_book(&self.spec, &self.counters)?);
             self.opened = Instant::now();

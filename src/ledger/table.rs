@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row as SqlRow, params};
 
 use super::{Class, LedgerError};
@@ -78,20 +79,23 @@ impl Record {
         }
     }
 
+    /// Damage may have left anything in a row: what is of the wrong type is read as nothing, and the row is not intact.
     pub fn read(row: &SqlRow<'_>) -> rusqlite::Result<Record> {
+        let number = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_i64().ok());
+        let text = |column| Ok::<_, rusqlite::Error>(String::from_utf8_lossy(bytes(row.get_ref(column)?)).into_owned());
         let mut record = Record {
-            sequence: row.get(0)?,
-            at: row.get(1)?,
-            recorded: row.get(2)?,
-            camera: row.get(3)?,
-            short_type: row.get(4)?,
-            id: row.get(5)?,
-            payload: row.get(6)?,
-            delivered: row.get(8)?,
-            class: if row.get::<_, i64>(9)? == 0 { Class::Ordinary } else { Class::Alarm },
+            sequence: number(0)?.unwrap_or(0),
+            at: number(1)?.unwrap_or(0),
+            recorded: number(2)?.unwrap_or(0),
+            camera: text(3)?,
+            short_type: text(4)?,
+            id: text(5)?,
+            payload: bytes(row.get_ref(6)?).to_vec(),
+            delivered: number(8)?,
+            class: if number(9)? == Some(0) { Class::Ordinary } else { Class::Alarm },
             intact: true,
         };
-        record.intact = row.get::<_, i64>(7)? == record.checksum();
+        record.intact = number(7)? == Some(record.checksum());
         Ok(record)
     }
 
@@ -123,6 +127,13 @@ impl Record {
         }
         bytes.extend_from_slice(payload);
         first_eight(&sha256(&bytes))
+    }
+}
+
+fn bytes(value: ValueRef<'_>) -> &[u8] {
+    match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
+        _ => &[],
     }
 }
 
@@ -164,7 +175,7 @@ fn from_1(connection: &Connection) -> rusqlite::Result<()> {
         let mut statement = connection.prepare_cached(&sql)?;
         let rows = statement.query_map([after], |row| {
             let record = Record::read(row)?;
-            let intact = row.get::<_, i64>(7)? == first_eight(&sha256(&record.payload));
+            let intact = row.get_ref(7)?.as_i64().ok() == Some(first_eight(&sha256(&record.payload)));
             Ok((record, intact))
         })?;
         let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;

@@ -413,7 +413,7 @@ impl PictureClock {
             .iter_meta::<gst::ReferenceTimestampMeta>()
             .find(|meta| meta.reference().structure(0).is_some_and(|s| s.name() == "timestamp/x-ntp"))
             .and_then(|meta| from_ntp(Duration::from_nanos(meta.timestamp().nseconds()), arrived));
-        let by_arrival = self.arrival.capture(pts, arrived);
+        let by_arrival = self.arrival.capture(pts, arrived, Instant::now());
         let captured = match ntp {
             Some((at, offset)) => Captured { at, source: TimeSource::RtcpNtp, clock_offset_ms: Some(offset) },
             None => Captured { at: by_arrival, source: TimeSource::Arrival, clock_offset_ms: None },

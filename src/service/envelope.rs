@@ -2,6 +2,8 @@
 //! that the same clip and config give the same bytes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
 
 use crate::base::event::{
     Body, CameraHealth, Common, Counts, CrowdEvent, Event, Fact, FallingObject, FrameRef, GateCrossing, Happening,
@@ -9,7 +11,7 @@ use crate::base::event::{
 };
 use crate::base::id;
 use crate::base::scene::Scene;
-use crate::base::time::{Pts, Timestamp, earlier};
+use crate::base::time::{Clock, Pts, Timestamp, earlier};
 use crate::base::track::TrackId;
 
 /// Makes the events of one camera.
@@ -21,11 +23,21 @@ pub struct Envelope {
 }
 
 pub enum Mode {
-    /// Of a running service: which start of it, and the incidents that are open.
-    Live { boot: String, open: BTreeMap<IncidentKey, String> },
+    /// Of a running service: which start of it, its clock, and the incidents that are open.
+    Live { boot: String, clock: Arc<dyn Clock>, open: BTreeMap<IncidentKey, Incident> },
     /// Of a recorded clip: the PTS of its first frame and the last sequence number given.
     Replay { first: Pts, sequence: u64 },
 }
+
+/// An incident that is open.
+pub struct Incident {
+    correlation: String,
+    /// When it began, on both clocks of the box: what differs between them later is how far the clock was set.
+    began: (Instant, Timestamp),
+}
+
+/// What is less than this is a clock that is being led, not set; seconds.
+const STEP_MIN: f64 = 1.0;
 
 /// Messages of one incident share this.
 type IncidentKey = (u32, String, TrackId, Pts);
@@ -38,7 +50,7 @@ impl Envelope {
     pub fn event(&mut self, happening: &Happening, scene: &Scene<'_>) -> Event {
         let at = scene.captured.at;
         let when = |pts: Pts| earlier(at, scene.pts.since(pts));
-        let correlation = self.correlation(happening, scene.session);
+        let (correlation, clock_step_s) = self.correlation(happening, scene.session);
         let (id, sequence, media, boot) = match &mut self.mode {
             Mode::Live { boot, .. } => (id::fresh(), String::new(), None, Some(boot.clone())),
             Mode::Replay { first, sequence } => {
@@ -73,7 +85,7 @@ impl Envelope {
             model: self.model.clone(),
             boot,
             end_reason: None,
-            clock_step_s: None,
+            clock_step_s,
         };
         let zone = |common: Common, zone: &InZone| ZoneEvent {
             common,
@@ -177,29 +189,140 @@ impl Envelope {
         }
     }
 
-    fn correlation(&mut self, happening: &Happening, session: u32) -> String {
+    /// Of the incident; and by how many seconds the clock was set since it began.
+    fn correlation(&mut self, happening: &Happening, session: u32) -> (String, Option<f64>) {
         match &mut self.mode {
-            Mode::Replay { .. } => id::derived(&[
-                b"incident",
-                self.node.as_bytes(),
-                self.camera.as_bytes(),
-                happening.rule.as_bytes(),
-                &happening.track.to_be_bytes(),
-                &happening.began.0.to_be_bytes(),
-            ]),
-            Mode::Live { open, .. } => {
+            Mode::Replay { .. } => {
+                let derived = id::derived(&[
+                    b"incident",
+                    self.node.as_bytes(),
+                    self.camera.as_bytes(),
+                    happening.rule.as_bytes(),
+                    &happening.track.to_be_bytes(),
+                    &happening.began.0.to_be_bytes(),
+                ]);
+                (derived, None)
+            }
+            Mode::Live { open, clock, .. } => {
                 if happening.phase == Phase::Pulse {
-                    return id::fresh();
+                    return (id::fresh(), None);
                 }
+                let now = (clock.monotonic(), clock.wall());
                 let key = (session, happening.rule.clone(), happening.track, happening.began);
+                let fresh = || Incident { correlation: id::fresh(), began: now };
+                let step = |incident: &Incident| {
+                    let passed = now.0.saturating_duration_since(incident.began.0).as_secs_f64();
+                    let step = now.1.duration_since(incident.began.1).as_secs_f64() - passed;
+                    (step.abs() >= STEP_MIN).then(|| (step * 10.0).round() / 10.0)
+                };
                 if happening.phase == Phase::End {
-                    return open.remove(&key).unwrap_or_else(id::fresh);
+                    let incident = open.remove(&key).unwrap_or_else(fresh);
+                    let step = step(&incident);
+                    return (incident.correlation, step);
                 }
                 if open.len() >= OPEN_MAX {
                     open.pop_first();
                 }
-                open.entry(key).or_insert_with(id::fresh).clone()
+                let incident = open.entry(key).or_insert_with(fresh);
+                (incident.correlation.clone(), step(incident))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::base::geometry::Rect;
+    use crate::base::time::{Captured, TimeSource};
+
+    /// Both clocks of a box, moved by hand.
+    struct HandClock(Mutex<(Instant, Timestamp)>);
+
+    impl Clock for HandClock {
+        fn monotonic(&self) -> Instant {
+            self.0.lock().expect("sound").0
+        }
+
+        fn wall(&self) -> Timestamp {
+            self.0.lock().expect("sound").1
+        }
+    }
+
+    impl HandClock {
+        fn pass(&self, seconds: u64, set_by: i64) {
+            let mut now = self.0.lock().expect("sound");
+            now.0 += Duration::from_secs(seconds);
+            now.1 = later(now.1, seconds as i64 + set_by);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_during_an_incident_is_told_and_changes_no_duration() {
+        for step in [3600, -3600, -10 * 365 * 86400] {
+            let start: Timestamp = "2026-11-23T07:15:04Z".parse().expect("a time");
+            let clock = Arc::new(HandClock(Mutex::new((Instant::now(), start))));
+            let mut envelope = Envelope {
+                node: "box-1".into(),
+                camera: "north".into(),
+                model: None,
+                mode: Mode::Live { boot: "b".into(), clock: clock.clone(), open: BTreeMap::new() },
+            };
+            let mut tell = |phase: Phase, seconds: u64| {
+                let began = Pts::from_seconds(10.0);
+                let at = Pts::from_seconds(10.0 + seconds as f64);
+                let inside = InZone { zone: "z".into(), dwell_s: seconds as f32, threshold_s: 0.0, inside: 1 };
+                let happening = Happening {
+                    rule: "r".into(),
+                    subject: "zones/z".into(),
+                    severity: Severity::Warn,
+                    phase,
+                    track: 1,
+                    began,
+                    ended: (phase == Phase::End).then_some(at),
+                    objects: vec![crate::base::event::Object {
+                        track_id: 1,
+                        class: "person".into(),
+                        score: 0.5,
+                        bounding_box: Rect { left: 0.1, top: 0.1, right: 0.2, bottom: 0.2 },
+                    }],
+                    fact: Fact::Intrusion(inside),
+                };
+                let captured = Captured { at: clock.wall(), source: TimeSource::Arrival, clock_offset_ms: None };
+                let scene = Scene {
+                    session: 1,
+                    pts: at,
+                    width: 8,
+                    height: 8,
+                    captured,
+                    tracks: &[],
+                    plates: &[],
+                    rested: Duration::ZERO,
+                };
+                envelope.event(&happening, &scene)
+            };
+            let first = tell(Phase::Start, 0);
+            clock.pass(5, 0);
+            let second = tell(Phase::Update, 5);
+            clock.pass(5, step);
+            let last = tell(Phase::End, 10);
+            let (first, second, last) = (common(&first), common(&second), common(&last));
+            assert_eq!((first.clock_step_s, second.clock_step_s), (None, None));
+            assert_eq!(last.clock_step_s, Some(step as f64));
+            let (began, ended) = (last.started_at.expect("a time"), last.ended_at.expect("a time"));
+            assert_eq!(ended.duration_since(began).as_secs(), 10, "set by {step}");
+        }
+    }
+
+    /// `seconds` may be less than nothing.
+    fn later(at: Timestamp, seconds: i64) -> Timestamp {
+        Timestamp::from_second(at.as_second() + seconds).expect("a time")
+    }
+
+    fn common(event: &Event) -> &Common {
+        event.body.common().expect("decided by a picture")
     }
 }

@@ -21,7 +21,7 @@ use crate::base::frame::CameraId;
 use crate::base::health::{CameraStatus, Reason};
 use crate::base::id;
 use crate::base::stop::Stop;
-use crate::base::time::Timestamp;
+use crate::base::time::{SystemClock, Timestamp};
 use crate::broker::Broker;
 use crate::config::{self, BrokerChoice, Camera, Config};
 use crate::console;
@@ -124,7 +124,7 @@ impl Service {
             node: config.node.clone(),
             camera: camera.id.clone(),
             model: camera.model.as_ref().map(|m| ModelRef { name: m.name.clone(), sha256: m.sha256.clone() }),
-            mode: Mode::Live { boot: boot.clone(), open: BTreeMap::new() },
+            mode: Mode::Live { boot: boot.clone(), clock: Arc::new(SystemClock), open: BTreeMap::new() },
         };
         let inference = Loop::of_service(&config.cameras, &config.inference)?;
         let plan = inference.plan.clone();

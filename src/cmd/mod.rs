@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod calibrate;
+mod catchup;
 pub mod check;
 pub mod clips;
 pub mod demo;

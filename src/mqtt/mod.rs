@@ -22,7 +22,7 @@ pub use dialect::Message;
 pub use link::{Bell, Counters, Link, LinkSpec, Timing};
 pub use orders::{Orders, Reach, Reply};
 pub use outbox::{Outbox, Parcel};
-pub use subscription::{News, Subscription};
+pub use subscription::{Inlet, News, Outlet, Subscription, outlet};
 pub use trouble::{Cause, Trouble};
 
 use crate::base::secret::Secret;

@@ -236,21 +236,6 @@ mod tests {
         assert_eq!(sent, REFUSED_MAX as i64);
     }
 
-    #[test]
-    fn messages_without_acknowledgement_keep_their_place_in_the_line() {
-        let mut outbox = Outbox::new(2);
-        outbox.hand(Parcel::Passing);
-        outbox.hand(Parcel::State("info".into()));
-        outbox.hand(Parcel::Event(1));
-        assert_eq!(outbox.room(), 0);
-        outbox.sent(0);
-        outbox.sent(1);
-        outbox.sent(2);
-        assert_eq!(outbox.acknowledged(1), Some(Parcel::State("info".into())));
-        assert_eq!(outbox.acknowledged(2), Some(Parcel::Event(1)));
-        assert!(outbox.is_idle());
-    }
-
     /// A broker that acknowledges in any order, forgets, and drops the line: every event is acknowledged in the end.
     #[test]
     fn simulated_line_loses_nothing() {

@@ -3,6 +3,7 @@
 
 mod archive;
 pub mod cameras;
+mod command;
 mod desk;
 pub mod envelope;
 mod feed;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::archive::ArchiveTally;
+use super::command::Gates;
 use super::desk::DeskTally;
 use super::line;
 use super::plan::Plan;
@@ -90,6 +91,7 @@ pub struct Figures {
     pub ledger: Arc<ledger::Counters>,
     /// Gone once the service ends: the pages may live a moment longer.
     pub link: Weak<Link>,
+    pub gates: Arc<Gates>,
     pub standings: Standings,
     pub rates: Mutex<Rates>,
 }
@@ -142,6 +144,8 @@ impl Figures {
                 "dropped": dropped,
                 "refused_rows": tally.refused_rows,
                 "fps": rates[index],
+                "events_muted": self.gates.cameras[index].muted.load(Relaxed),
+                "switched_off": self.gates.cameras[index].unseen.load(Relaxed),
             })
         };
         let meters = self.engine.meters();
@@ -188,6 +192,8 @@ impl Figures {
             "refused": counters.refused.load(Relaxed),
             "connects": counters.connects.load(Relaxed),
             "failures": counters.failures.load(Relaxed),
+            "commands": self.gates.accepted.load(Relaxed),
+            "commands_refused": self.gates.refused.load(Relaxed),
         })
     }
 
@@ -265,6 +271,14 @@ impl Figures {
         out.counter("oriel_events_refused_total", "Events lost because the ledger was behind.", one(&desk.refused));
         out.counter("oriel_events_lost_total", "Events deleted before a broker took them.", one(&ledger.lost));
         out.counter("oriel_ledger_failures_total", "Commits that failed and were tried again.", one(&ledger.failed));
+        let gates = self.cameras.iter().zip(&self.gates.cameras);
+        let muted = gates.clone().map(|(id, gate)| ([("camera", id.as_str())], gate.muted.load(Relaxed) as f64));
+        out.counter("oriel_events_muted_total", "Incidents not recorded: switched off by a command.", muted);
+        let unseen = gates.map(|(id, gate)| ([("camera", id.as_str())], gate.unseen.load(Relaxed) as f64));
+        out.counter("oriel_frames_switched_off_total", "Pictures not analysed: switched off by a command.", unseen);
+        let (accepted, refused) = (one(&self.gates.accepted), one(&self.gates.refused));
+        out.counter("oriel_commands_total", "Commands and switches that were obeyed.", accepted);
+        out.counter("oriel_commands_refused_total", "Commands and switches that were refused.", refused);
         if let Some(link) = self.link.upgrade() {
             let (counters, trouble) = (link.counters(), link.trouble().map(|trouble| trouble.cause));
             let causes =

@@ -1,16 +1,18 @@
 //! A running box: broker, ledger, link, engine, HTTP server, cameras; started in this order and ended by their needs: who
 //! looks on first, who writes last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 
 use super::archive::Archive;
+use super::command::{Commander, Gate, Gates};
 use super::desk::{Clerk, Desk, LiveListener};
 use super::envelope::{Envelope, Mode};
 use super::line::{LineNews, LineWatch};
@@ -28,7 +30,7 @@ use crate::console;
 use crate::engine::{Engine, Listener, Overload};
 use crate::ledger::{self, Reader, Recorder};
 use crate::media::{self, Reel, SourceState};
-use crate::mqtt::{self, Bell, Link, LinkSpec, Timing};
+use crate::mqtt::{self, Bell, Link, LinkSpec, Orders, Timing};
 
 /// How long a clean stop waits for the broker to take what is unsent.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -100,7 +102,17 @@ impl Service {
         };
         let ledger = recorder.counters();
         let left_open = recorder.left_open().to_vec();
-        let link = Arc::new(Link::start(spec, recorder.marks(), bell)?);
+        let gates = Gates::new(&config.cameras);
+        let orders = config.mqtt.commands.then(|| {
+            let mut commander = Commander::new(&config.mqtt.prefix, &config.node, Arc::clone(&gates));
+            let hear = Box::new(move |message: &mqtt::Message| commander.hear(message, Timestamp::now()));
+            Orders { filters: Commander::filters(), hear }
+        });
+        let hears = orders.is_some();
+        let link = Arc::new(Link::start_with(spec, recorder.marks(), bell, orders)?);
+        if hears {
+            gates.states().into_iter().for_each(|(topic, text)| link.state(&topic, text));
+        }
         link.state("info", info(&config, &boot));
         let (desk, clerk) =
             Desk::open(recorder, Arc::clone(&link), config.data.join("media")).context("cannot start the clerk")?;
@@ -133,7 +145,15 @@ impl Service {
             let camera = &config.cameras[index];
             let (desk, snapshots) = (desk.clone(), camera.snapshots);
             let clips = reels[index].clone().map(|reel| (reel, archive.slot()));
-            Box::new(LiveListener { envelope: envelope(camera), desk, snapshots, clips, best: BTreeMap::new() })
+            Box::new(LiveListener {
+                envelope: envelope(camera),
+                desk,
+                snapshots,
+                gate: Arc::clone(&gates.cameras[index]),
+                muted: BTreeSet::new(),
+                clips,
+                best: BTreeMap::new(),
+            })
         })?);
         let standings = Standings::new(&config.cameras);
         let figures = Arc::new(Figures {
@@ -146,6 +166,7 @@ impl Service {
             reels: reels.iter().flatten().cloned().collect(),
             ledger,
             link: Arc::downgrade(&link),
+            gates: Arc::clone(&gates),
             standings: standings.clone(),
             rates: Rates::new(config.cameras.len()),
         });
@@ -174,13 +195,14 @@ impl Service {
                 stop: stop.clone(),
                 standings: standings.clone(),
                 reel: reels[index].clone(),
+                gate: Arc::clone(&gates.cameras[index]),
             };
             let thread = std::thread::Builder::new().name(format!("cam-{}", camera.id));
             cameras.push(thread.spawn(move || part.run()).context("cannot start a camera's thread")?);
         }
         let reporter = std::thread::Builder::new().name("reporter".into()).spawn({
             let (link, stop) = (Arc::clone(&link), stop.clone());
-            let mode = Mode::Live { boot, open: BTreeMap::new() };
+            let mode = Mode::Live { boot, clock: Arc::new(SystemClock), open: BTreeMap::new() };
             let envelope = Envelope { node: config.node.clone(), camera: "-".into(), model: None, mode };
             let teller = Teller { desk: desk.clone(), envelope, data: config.data.clone() };
             move || report(&figures, &link, &teller, &stop)
@@ -240,13 +262,28 @@ struct CameraPart {
     stop: Stop,
     standings: Standings,
     reel: Option<Arc<Reel>>,
+    gate: Arc<Gate>,
 }
 
 impl CameraPart {
     fn run(mut self) {
         self.status(CameraStatus::Offline, Some("connecting"));
         let feed = Feed::new(Arc::clone(&self.engine), self.id);
-        let on_shot = Arc::new(move |session: u32, shot: media::Shot| feed.live(session, shot));
+        let (gate, engine, id) = (Arc::clone(&self.gate), Arc::clone(&self.engine), self.id);
+        let was_off = AtomicBool::new(false);
+        let on_shot = Arc::new(move |session: u32, shot: media::Shot| {
+            if gate.enabled() {
+                was_off.store(false, Relaxed);
+                return feed.live(gate.session(session), shot);
+            }
+            gate.unseen.fetch_add(1, Relaxed);
+            if !was_off.swap(true, Relaxed) {
+                // What is open ends here; what comes later belongs to another session.
+                engine.interrupt(id, gate.session(session));
+                gate.next_era();
+            }
+            media::Flow::Go
+        });
         let source = self.camera.source.clone();
         let stop = self.stop.clone();
         let mut session = 0;
@@ -289,7 +326,7 @@ impl CameraPart {
 
     /// The session is over: incidents close, then the clips that they wait for.
     fn over(&self, session: u32) {
-        self.engine.interrupt(self.id, session);
+        self.engine.interrupt(self.id, self.gate.session(session));
         self.reel.iter().for_each(|reel| reel.cut());
     }
 

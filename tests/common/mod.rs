@@ -4,6 +4,7 @@
 pub mod events;
 pub mod faulty;
 pub mod looped;
+pub mod raw;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

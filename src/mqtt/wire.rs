@@ -152,7 +152,7 @@ impl Line {
             self.incoming.reserve(4096);
             tokio::select! {
                 read = self.from.read_buf(&mut self.incoming) => match read {
-                    Ok(0) => return Err(MqttError::line(Cause::Closed, "the broker closed the connection")),
+                    Ok(0) => return Err(self.broken("the broker closed the connection")),
                     Ok(_) => {}
                     Err(why) => return Err(self.broken(why)),
                 },
@@ -200,9 +200,15 @@ impl Line {
         }
     }
 
-    /// Over TLS a refused client certificate comes as an alert once the handshake is done.
-    fn broken(&self, why: std::io::Error) -> MqttError {
-        let tls = self.tls && why.get_ref().is_some() && self.welcome.is_none();
-        MqttError::line(if tls { Cause::Tls } else { Cause::Closed }, why)
+    /// Over TLS a client certificate that is missing or refused shows only once the handshake is done for us: as an alert, or as
+    /// a line that is cut before the alert was read.
+    fn broken(&self, why: impl std::fmt::Display) -> MqttError {
+        match self.tls && self.welcome.is_none() {
+            true => MqttError::line(
+                Cause::Tls,
+                format!("{why}, right after the handshake: our certificate was refused or is missing"),
+            ),
+            false => MqttError::line(Cause::Closed, why),
+        }
     }
 }

@@ -9,6 +9,9 @@ pub mod flight;
 pub mod judge;
 pub mod kernel;
 pub mod link;
+mod probe;
+#[cfg(test)]
+mod probe_scenes;
 mod report;
 #[cfg(test)]
 mod scenes;
@@ -17,5 +20,6 @@ mod watch;
 
 pub use candidates::Candidate;
 pub use judge::{Doubt, Looks};
+pub use probe::{Probe, ProbeFall, ProbeReport};
 pub use wall::Wall;
 pub use watch::{Blind, NearMiss, Seen, WatchSpec, Watcher};

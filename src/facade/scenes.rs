@@ -13,23 +13,23 @@ use crate::base::frame::{CameraId, Colour, Frame, OwnedPicture, OwnedPlanes};
 use crate::base::geometry::{Point, Polygon};
 use crate::base::time::{Captured, Pts, TimeSource, Timestamp};
 
-const SIZE: (usize, usize) = (640, 480);
-const FPS: f64 = 25.0;
+pub(super) const SIZE: (usize, usize) = (640, 480);
+pub(super) const FPS: f64 = 25.0;
 const PX_PER_M: f64 = 40.0;
 const GRAVITY: f64 = 9.81;
 /// When things begin to move: the wall is known by then.
 const START_S: f64 = 1.5;
 
 /// A luma picture to draw on, in grey levels and pixels.
-struct Canvas {
-    width: usize,
-    height: usize,
-    luma: Vec<f32>,
+pub(super) struct Canvas {
+    pub width: usize,
+    pub height: usize,
+    pub luma: Vec<f32>,
 }
 
 impl Canvas {
     /// A plastered wall with rows of dark windows.
-    fn wall(width: usize, height: usize) -> Canvas {
+    pub fn wall(width: usize, height: usize) -> Canvas {
         let level = |x: usize, y: usize| {
             let grain = ((x * 31 + y * 17) as u32).wrapping_mul(2_654_435_761) >> 29;
             let window = (12..44).contains(&(x % 64)) && (10..42).contains(&(y % 60));
@@ -40,7 +40,7 @@ impl Canvas {
     }
 
     /// A round body with soft edges; what lies outside is cut off.
-    fn disc(&mut self, (x, y): (f64, f64), diameter: f64, level: f32) {
+    pub fn disc(&mut self, (x, y): (f64, f64), diameter: f64, level: f32) {
         let radius = diameter / 2.0;
         let clip = |at: f64, end: usize| at.clamp(0.0, end as f64) as usize;
         for row in clip(y - radius - 1.0, self.height)..clip(y + radius + 2.0, self.height) {
@@ -54,7 +54,7 @@ impl Canvas {
     }
 
     /// A block about a middle; what lies outside is cut off.
-    fn block(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), level: f32) {
+    pub fn block(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), level: f32) {
         let clip = |at: f64, end: usize| at.round().clamp(0.0, end as f64) as usize;
         for row in clip(y - height / 2.0, self.height)..clip(y + height / 2.0, self.height) {
             let columns = clip(x - width / 2.0, self.width)..clip(x + width / 2.0, self.width);
@@ -74,7 +74,7 @@ impl Canvas {
         }
     }
 
-    fn picture(&self, noise: &Noise, number: u32) -> OwnedPicture {
+    pub fn picture(&self, noise: &Noise, number: u32) -> OwnedPicture {
         let chroma = 2 * self.width.div_ceil(2) * self.height.div_ceil(2);
         let mut bytes = vec![128; self.luma.len() + chroma];
         noise.add(number, &self.luma, &mut bytes);
@@ -84,13 +84,13 @@ impl Canvas {
 }
 
 /// Bell-shaped noise of 1.5 grey levels, different for each picture number and the same each time.
-struct Noise(Vec<f32>);
+pub(super) struct Noise(Vec<f32>);
 
 impl Noise {
     /// A prime, so that rows do not repeat.
     const LEN: usize = 999_983;
 
-    fn new() -> Noise {
+    pub fn new() -> Noise {
         let mut state = 1u64;
         let mut unit = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -154,7 +154,7 @@ struct Told {
     repeated: usize,
 }
 
-fn frame(picture: OwnedPicture, pts: Pts, session: u32) -> Frame {
+pub(super) fn frame(picture: OwnedPicture, pts: Pts, session: u32) -> Frame {
     Frame {
         camera: CameraId(0),
         session,

@@ -10,6 +10,7 @@ mod disk;
 mod kill;
 mod power;
 
+mod service;
 mod simulated;
 
 use std::path::{Path, PathBuf};

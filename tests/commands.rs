@@ -39,12 +39,15 @@ fn within(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
+/// Topic and payload.
+type Message = (String, Vec<u8>);
+
 /// A running box and all that is said on its broker.
 struct Rig {
     folder: tempfile::TempDir,
     port: u16,
     http: u16,
-    heard: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    heard: Arc<Mutex<Vec<Message>>>,
     _subscription: Subscription,
     _service: Ended,
 }
@@ -72,7 +75,7 @@ impl Rig {
             .spawn()
             .map(Ended)
             .expect("the binary was built for this test");
-        let heard = Arc::<Mutex<Vec<(String, Vec<u8>)>>>::default();
+        let heard = Arc::<Mutex<Vec<Message>>>::default();
         let kept = heard.clone();
         let server = Server::plain("127.0.0.1", port, Protocol::V311);
         let on_news = move |news: News| {
@@ -111,7 +114,7 @@ impl Rig {
         within(&format!("an answer to {name} {request}"), || {
             let answers = self.said(&format!("/cmd/{name}/reply"));
             let answers = answers.iter().filter_map(|answer| serde_json::from_slice::<Value>(answer).ok());
-            found = answers.filter(|answer| answer["request"] == request).last().unwrap_or_default();
+            found = answers.filter(|answer| answer["request"] == request).next_back().unwrap_or_default();
             !found.is_null()
         });
         found

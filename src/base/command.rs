@@ -191,7 +191,7 @@ pub fn read(name: &'static str, payload: &[u8], now: Timestamp) -> Result<Order,
     let read = match name {
         "resend" => resend(text),
         "snapshot" => parse::<Snapshot>(text)
-            .and_then(|raw| Ok((raw.request, raw.at, id(&raw.camera).map(|camera| Command::Snapshot { camera })))),
+            .map(|raw| (raw.request, raw.at, id(&raw.camera).map(|camera| Command::Snapshot { camera }))),
         "enable" => parse::<Turn>(text).map(|raw| raw.with(true)),
         "disable" => parse::<Turn>(text).map(|raw| raw.with(false)),
         _ => parse::<Plain>(text).map(|raw| (raw.request, raw.at, Ok(Command::Reload))),
@@ -305,7 +305,7 @@ impl Turn {
             (Some(camera), Some(rule), None) => {
                 id(camera).and_then(|camera| Ok(Command::Turn { camera, switch: Switch::Rule(id(rule)?), on }))
             }
-            (None, None, Some(sink)) => id(sink).and_then(|_| Err(Refusal::Unsupported)),
+            (None, None, Some(sink)) => id(sink).and(Err(Refusal::Unsupported)),
             _ => Err(Refusal::BadField),
         };
         (self.request, self.at, command)

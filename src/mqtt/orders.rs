@@ -25,8 +25,10 @@ pub struct Orders {
     /// Topic filters below `<prefix>/<node>/`.
     pub filters: Vec<String>,
     /// Called on the thread `net`: must not wait.
-    pub hear: Box<dyn FnMut(&Message) -> Vec<Reply> + Send>,
+    pub hear: Box<Hear>,
 }
+
+type Hear = dyn FnMut(&Message) -> Vec<Reply> + Send;
 
 /// What is to be said to a message.
 #[derive(Debug, PartialEq, Eq)]

@@ -26,7 +26,7 @@ use oriel::engine::{
 use oriel::heads::{DecodeSpec, Decoder};
 use oriel::infer::{Provider, RuntimeSpec, SessionSpec, find_library, load_library};
 use oriel::ledger::{Counters, Recorder};
-use oriel::mqtt::{Bell, Link, LinkSpec, News, Protocol, Server, Subscription};
+use oriel::mqtt::{Bell, Link, LinkSpec, News, Protocol, Server, Subscription, Timing};
 use oriel::service::plan::open_session;
 use oriel::system::{cores, machine, memory, process_cpu};
 use oriel::track::TrackerSpec;
@@ -106,6 +106,7 @@ impl Post {
             client: "oriel-box-1".into(),
             data: data.path().to_path_buf(),
             echoes: vec![],
+            timing: Timing::default(),
         };
         let link = server.map(|server| Link::start(spec(server), recorder.marks(), bell).expect("a link"));
         Post { recorder, link, commits, _data: data }

@@ -43,7 +43,7 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     ("infer", &["base"], &["ndarray", "ort", "thiserror", "tracing"]),
     ("evidence", &["base"], &["font8x8", "image", "thiserror", "tracing"]),
     ("ledger", &["base"], &["rusqlite", "serde_json", "thiserror", "tracing"]),
-    ("mqtt", &["base", "ledger"], &["rumqttc", "serde", "serde_json", "thiserror", "tokio", "tracing"]),
+    ("mqtt", &["base", "ledger"], &["bytes", "rumqttc", "serde", "serde_json", "thiserror", "tokio", "tracing"]),
     ("broker", &["base"], &["rumqttd", "thiserror", "tracing"]),
     ("catalog", &["base"], &["schemars", "serde", "serde_saphyr", "thiserror", "toml", "tracing", "ureq"]),
     ("console", &["base", "ledger"], &["axum", "futures_core", "serde_json", "thiserror", "tokio", "tracing"]),

@@ -18,7 +18,7 @@ use oriel::base::secret::Secret;
 use oriel::base::stop::Stop;
 use oriel::broker::{Broker, BrokerError};
 use oriel::ledger::{Reader, Recorder};
-use oriel::mqtt::{Bell, Link, LinkSpec, News, Protocol, Server, Subscription};
+use oriel::mqtt::{Bell, Link, LinkSpec, News, Protocol, Server, Subscription, Timing};
 use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -125,6 +125,7 @@ impl Post {
             client: "oriel-box-1".into(),
             data: data.path().to_path_buf(),
             echoes: vec![],
+            timing: Timing::default(),
         };
         let link = Link::start(spec, recorder.marks(), bell).expect("a link");
         Post { data, recorder, link: Some(link) }
@@ -324,6 +325,7 @@ fn events_that_wait_from_an_earlier_start_go_out_before_the_end() {
         client: "oriel-box-1".into(),
         data: data.path().to_path_buf(),
         echoes: vec![],
+        timing: Timing::default(),
     };
     let link = Link::start(spec, recorder.marks(), Bell::default()).expect("a link");
     link.stop(Duration::from_secs(10));

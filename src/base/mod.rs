@@ -1,6 +1,7 @@
 //! Floor 0: the values every other floor speaks. No I/O, no clock, no foreign thing but serialisation,
 //! timestamps and hashes. Geometry is in fractions of the picture, time is a `Pts` or a `Timestamp`.
 
+pub mod command;
 pub mod detection;
 pub mod event;
 pub mod fall;

@@ -3,6 +3,7 @@
 mod asyncapi;
 pub mod bench;
 pub mod calibrate;
+mod catchup;
 pub mod check;
 pub mod clips;
 pub mod demo;

@@ -2,18 +2,20 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::catchup::{Catchup, Found};
 use super::{BadInput, Outcome};
 use crate::base::id;
 use crate::base::secret::Secret;
 use crate::base::stop::Stop;
-use crate::mqtt::{News, Protocol, Server, Subscription};
+use crate::mqtt::{News, Outlet, Protocol, Server, Subscription, outlet};
 
 /// Duplicates of QoS 1 come right after a reconnect; so many ids are remembered.
 const REMEMBERED: usize = 10_000;
@@ -47,6 +49,10 @@ pub struct Args {
     /// End after so many events
     #[arg(long, value_name = "N")]
     count: Option<u64>,
+    /// File that remembers the last event of each box: the next watch begins with what this one missed, as far as the boxes
+    /// take commands and still have it
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
 }
 
 pub fn run(args: Args) -> Outcome {
@@ -61,37 +67,64 @@ pub fn run(args: Args) -> Outcome {
         return Err(anyhow!("--prefix: expected a topic without + and #")).bad_input();
     }
 
+    let mut catchup = Catchup::default();
+    if let Some(path) = &args.state {
+        catchup.last = remembered(path).bad_input()?;
+    }
     let stop = Stop::default();
     stop_on_interrupt(stop.clone())?;
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let filter = Subscription::events(&args.prefix);
+    let filters = vec![Subscription::events(&args.prefix), Subscription::resent(&args.prefix)];
+    let (outlet, inlet) = outlet();
     let (broker, ended) = (server.to_string(), stop.clone());
-    let mut desk = Desk { args, colour, printed: 0, sightings: Sightings::default() };
+    let desk = Desk { args, colour, printed: 0, outlet, sightings: Sightings::default(), catchup };
+    let desk = Arc::new(Mutex::new(desk));
     let mut told = String::new();
-    let on_news = move |news: News| match news {
-        News::Connected => {
-            eprintln!("watching {broker}");
-            told.clear();
-        }
-        News::Lost(error) => {
-            let text = error.to_string();
-            if text != told {
-                eprintln!("{broker}: {text}; trying again");
+    let shared = Arc::clone(&desk);
+    let on_news = move |news: News| {
+        let mut desk = shared.lock().expect("nobody panics while holding the desk");
+        match news {
+            News::Connected => {
+                eprintln!("watching {broker}");
+                told.clear();
+                desk.connected();
             }
-            told = text;
-        }
-        News::Message { topic, payload } => {
-            if !desk.take(topic, payload) {
-                ended.ask();
+            News::Lost(error) => {
+                let text = error.to_string();
+                if text != told {
+                    eprintln!("{broker}: {text}; trying again");
+                }
+                told = text;
+            }
+            News::Message { topic, payload } => {
+                if !desk.take(topic, payload) {
+                    ended.ask();
+                }
             }
         }
     };
     let client = format!("oriel-watch-{}", id::fresh());
     let subscription =
-        Subscription::start(server, filter, client, stop.clone(), on_news).map_err(anyhow::Error::from)?;
-    while !stop.wait(Duration::from_secs(3600)) {}
+        Subscription::start_with(server, filters, client, inlet, stop.clone(), on_news).map_err(anyhow::Error::from)?;
+    while !stop.wait(Duration::from_secs(1)) {
+        if !desk.lock().expect("nobody panics while holding the desk").look() {
+            stop.ask();
+        }
+    }
     subscription.join();
+    desk.lock().expect("nobody panics while holding the desk").remember();
     Ok(())
+}
+
+/// The last number of each box, as an earlier watch left it.
+fn remembered(path: &Path) -> anyhow::Result<HashMap<String, u64>> {
+    match std::fs::read(path) {
+        Ok(text) => {
+            serde_json::from_slice(&text).with_context(|| format!("{}: not a file of `--state`", path.display()))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(HashMap::new()),
+        Err(error) => Err(error).with_context(|| path.display().to_string()),
+    }
 }
 
 /// Ctrl-C and `kill` end with exit code 0.
@@ -110,39 +143,119 @@ struct Desk {
     args: Args,
     colour: bool,
     printed: u64,
+    outlet: Outlet,
     sightings: Sightings,
+    catchup: Catchup,
 }
 
 impl Desk {
+    /// Asks the boxes of an earlier watch for what came since.
+    fn connected(&mut self) {
+        let known: Vec<(String, u64)> = self.catchup.last.iter().map(|(node, last)| (node.clone(), *last)).collect();
+        for (node, last) in known {
+            self.ask(&node, last + 1, None);
+        }
+    }
+
+    fn ask(&mut self, node: &str, first: u64, last: Option<u64>) {
+        if let Some(json) = self.catchup.begin(node, first, last, Instant::now()) {
+            self.outlet.say(format!("{}/{node}/cmd/resend", self.args.prefix), json.into_bytes());
+        }
+    }
+
     /// False: that was all.
     fn take(&mut self, topic: &str, payload: &[u8]) -> bool {
-        if self.args.count.is_some_and(|count| self.printed >= count) {
+        if self.is_enough() {
             return false;
+        }
+        let levels: Vec<&str> =
+            topic.strip_prefix(&self.args.prefix).map(|rest| rest.split('/').collect()).unwrap_or_default();
+        let node = levels.get(1).copied().unwrap_or("?").to_owned();
+        if levels.get(2) == Some(&"resend") {
+            return match self.catchup.answer(&node, levels.get(3).copied().unwrap_or_default(), payload) {
+                Some(found) => self.fill(&node, found),
+                None => true,
+            };
         }
         let Ok(event) = serde_json::from_slice::<Value>(payload) else {
             eprintln!("{}: not JSON, {} bytes", plain(topic), payload.len());
             return true;
         };
-        let node = topic.strip_prefix(&self.args.prefix).and_then(|rest| rest.split('/').nth(1)).unwrap_or("?");
-        match self.sightings.note(node, &event) {
-            Sighting::Duplicate => return true,
-            Sighting::After { missing, sequence } => {
-                let events = if missing == 1 { "event" } else { "events" };
-                eprintln!("{}: {missing} {events} missing before {sequence:012}", plain(node));
-            }
-            Sighting::New => {}
+        if !self.sightings.is_new(&event) {
+            return true;
         }
-        if !self.wanted(&event) {
+        if let Some(sequence) = sequence_of(&event) {
+            let last = self.catchup.last.get(&node).copied();
+            if let Some(last) = last.filter(|last| sequence > last + 1) {
+                self.ask(&node, last + 1, Some(sequence - 1));
+            }
+        }
+        // While missing ones are on their way, what comes waits behind them.
+        match self.catchup.hold(&node, event, payload) {
+            Some((event, payload)) => self.show(&node, &event, &payload, false),
+            None => true,
+        }
+    }
+
+    /// What was missing has come, as far as it will.
+    fn fill(&mut self, node: &str, found: Found) -> bool {
+        for (event, payload) in found.filled {
+            if self.sightings.is_new(&event) && !self.show(node, &event, &payload, true) {
+                return false;
+            }
+        }
+        for (event, payload) in found.held {
+            if !self.show(node, &event, &payload, false) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Gives up on answers that do not come. False: that was all.
+    fn look(&mut self) -> bool {
+        for (node, found) in self.catchup.overdue(Instant::now()) {
+            if !self.fill(&node, found) {
+                return false;
+            }
+        }
+        self.remember();
+        !self.is_enough()
+    }
+
+    fn remember(&mut self) {
+        let Some(path) = self.args.state.as_ref().filter(|_| self.catchup.changed) else { return };
+        let text = serde_json::to_vec(&self.catchup.last).unwrap_or_default();
+        // Whole or not at all.
+        let part = path.with_extension("part");
+        let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path));
+        match written {
+            Ok(()) => self.catchup.changed = false,
+            Err(error) => eprintln!("{}: {error}", path.display()),
+        }
+    }
+
+    fn is_enough(&self) -> bool {
+        self.args.count.is_some_and(|count| self.printed >= count)
+    }
+
+    /// False: that was all.
+    fn show(&mut self, node: &str, event: &Value, payload: &[u8], filled: bool) -> bool {
+        if let Some((missing, sequence)) = sequence_of(event).and_then(|sequence| self.catchup.note(node, sequence)) {
+            let events = if missing == 1 { "event" } else { "events" };
+            eprintln!("{}: {missing} {events} missing before {sequence:012}", plain(node));
+        }
+        if !self.wanted(event) {
             return true;
         }
         let mut out = std::io::stdout().lock();
         let written = match self.args.json {
             true => out.write_all(payload).and_then(|()| out.write_all(b"\n")),
-            false => writeln!(out, "{}", line(node, &event, self.colour)),
+            false => writeln!(out, "{}{}", line(node, event, self.colour), if filled { "  (filled)" } else { "" }),
         };
         self.printed += 1;
         // A closed pipe is an end like any other.
-        written.and_then(|()| out.flush()).is_ok() && self.args.count.is_none_or(|count| self.printed < count)
+        written.and_then(|()| out.flush()).is_ok() && !self.is_enough()
     }
 
     fn wanted(&self, event: &Value) -> bool {
@@ -158,26 +271,22 @@ impl Desk {
     }
 }
 
-/// What was seen before: ids, and the last number of each box.
+fn sequence_of(event: &Value) -> Option<u64> {
+    text(event, "/sequence").parse().ok()
+}
+
+/// The ids that were seen before.
 #[derive(Default)]
 struct Sightings {
     ids: HashSet<String>,
     order: VecDeque<String>,
-    last: HashMap<String, u64>,
-}
-
-#[derive(Debug, PartialEq)]
-enum Sighting {
-    New,
-    Duplicate,
-    After { missing: u64, sequence: u64 },
 }
 
 impl Sightings {
-    fn note(&mut self, node: &str, event: &Value) -> Sighting {
+    fn is_new(&mut self, event: &Value) -> bool {
         let key = format!("{}\n{}", text(event, "/source"), text(event, "/id"));
         if !self.ids.insert(key.clone()) {
-            return Sighting::Duplicate;
+            return false;
         }
         self.order.push_back(key);
         if self.order.len() > REMEMBERED
@@ -185,11 +294,7 @@ impl Sightings {
         {
             self.ids.remove(&oldest);
         }
-        let Ok(sequence) = text(event, "/sequence").parse::<u64>() else { return Sighting::New };
-        let last = self.last.entry(node.to_string()).or_insert(sequence);
-        let missing = sequence.saturating_sub(*last + 1);
-        *last = sequence.max(*last);
-        if missing > 0 { Sighting::After { missing, sequence } } else { Sighting::New }
+        true
     }
 }
 
@@ -323,15 +428,12 @@ mod tests {
     }
 
     #[test]
-    fn duplicates_and_gaps_are_seen_per_box() {
+    fn duplicates_are_known_by_source_and_id() {
         let mut sightings = Sightings::default();
-        let event = |id: &str, sequence: &str| json!({"source": "/s", "id": id, "sequence": sequence});
-        assert_eq!(sightings.note("a", &event("1", "000000000007")), Sighting::New);
-        assert_eq!(sightings.note("a", &event("1", "000000000007")), Sighting::Duplicate);
-        assert_eq!(sightings.note("b", &event("2", "000000000001")), Sighting::New);
-        assert_eq!(sightings.note("a", &event("3", "000000000008")), Sighting::New);
-        let gap = Sighting::After { missing: 2, sequence: 11 };
-        assert_eq!(sightings.note("a", &event("4", "000000000011")), gap);
+        let event = |source: &str, id: &str| json!({"source": source, "id": id});
+        assert!(sightings.is_new(&event("/a", "1")));
+        assert!(!sightings.is_new(&event("/a", "1")));
+        assert!(sightings.is_new(&event("/b", "1")));
     }
 
     #[test]

@@ -109,6 +109,10 @@ pub struct Mqtt {
     pub password: Option<Secret>,
     /// PEM file of the authority that signed the broker's certificate.
     pub ca: Option<PathBuf>,
+    /// PEM files of our own certificate and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// Commands and switches are taken.
+    pub commands: bool,
     pub protocol: Protocol,
     /// First level of every topic.
     pub prefix: String,

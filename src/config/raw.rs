@@ -186,6 +186,14 @@ keys! {
         password_env: String;
         /// PEM file of the authority that signed the broker's certificate; without it the system's authorities count.
         ca: String;
+        /// PEM file of our own certificate, where the broker asks for one; goes with `key`.
+        cert: String;
+        /// PEM file of the certificate's private key, in PKCS#8 and without a password.
+        key: String;
+        /// Sends the password readable to a broker on another machine.
+        allow_plaintext: bool, default false;
+        /// Takes commands and switches from the broker: whoever may publish there may use them.
+        commands: bool, default false;
         /// MQTT version spoken.
         #[schemars(extend("default" = "5"))]
         protocol: Protocol;
@@ -698,6 +706,10 @@ impl Mqtt {
             password_file: None,
             password_env: None,
             ca: None,
+            cert: None,
+            key: None,
+            allow_plaintext: None,
+            commands: None,
             protocol: None,
             prefix: None,
         }

@@ -207,14 +207,33 @@ impl Desk<'_> {
             _ => self.embedded(raw),
         }
         .map_or((None, None, None), |(broker, user, password)| (Some(broker), user, password));
-        let ca = raw.ca.as_ref().and_then(|path| {
+        let file = |path: &Option<At<String>>, what: &str, why: &str| {
+            let path = path.as_ref()?;
             if matches!(broker, Some(BrokerChoice::Embedded(_) | BrokerChoice::External { tls: false, .. })) {
-                self.tell(&path.place, "only a broker with TLS (`mqtts://`) has a certificate to check");
+                self.tell(&path.place, why);
             }
-            self.existing_file(path, "the certificate file")
-        });
+            self.existing_file(path, what)
+        };
+        let ca =
+            file(&raw.ca, "the certificate file", "only a broker with TLS (`mqtts://`) has a certificate to check");
+        let shown = "only a broker with TLS (`mqtts://`) is shown a certificate";
+        let (cert, key) = (file(&raw.cert, "our certificate", shown), file(&raw.key, "its key", shown));
+        match (&raw.cert, &raw.key) {
+            (Some(alone), None) => self.tell(&alone.place, "`cert` needs its `key`"),
+            (None, Some(alone)) => self.tell(&alone.place, "`key` needs its `cert`"),
+            _ => {}
+        }
+        if let (Some(BrokerChoice::External { host, tls: false, .. }), Some(_), Some(url)) =
+            (&broker, &password, &raw.url)
+            && !raw.allow_plaintext()
+            && !is_loopback(host)
+        {
+            let why = "the password would cross the network readable; use `mqtts://`, or say `allow_plaintext: true`";
+            self.tell(&url.place, why);
+        }
+        let (commands, identity) = (raw.commands(), cert.zip(key));
         let protocol = raw.protocol.as_ref().map_or(Protocol::default(), |at| at.value);
-        Some(Mqtt { broker: broker?, user, password, ca, protocol, prefix })
+        Some(Mqtt { broker: broker?, user, password, ca, identity, commands, protocol, prefix })
     }
 
     fn embedded(&self, raw: &raw::Mqtt) -> Option<(BrokerChoice, Option<String>, Option<Secret>)> {
@@ -819,4 +838,10 @@ fn retention(raw: Option<&At<raw::Ledger>>) -> Retention {
         undelivered: days(raw.waiting_days()),
         undelivered_bytes_max: bytes(raw.waiting_mb()),
     }
+}
+
+/// This machine, whatever a name server says.
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

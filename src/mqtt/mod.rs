@@ -1,20 +1,29 @@
 //! The only module that knows MQTT. Carries events from the ledger to the broker, at least once and in order, and keeps
 //! the retained state of the box there. Decides nothing about events.
 //!
-//! `rumqttc` is used as a wire only: it forgets queued messages whenever the broker forgets the session, so what is sent
-//! is tracked here, in `Outbox`, and every connection gets a fresh client.
+//! `rumqttc` is used for the form of packets only: its client forgets queued messages whenever the broker forgets the
+//! session, and ends the line on an acknowledgement too many. What is sent is tracked here, in `Outbox`.
 
+mod board;
+mod dialect;
+mod door;
 mod link;
+mod net;
+mod orders;
 mod outbox;
 mod pause;
 mod subscription;
+mod trouble;
 mod wire;
 
 use std::path::PathBuf;
 
-pub use link::{Bell, Counters, Echo, Link, LinkSpec};
+pub use dialect::Message;
+pub use link::{Bell, Counters, Echo, Link, LinkSpec, Timing};
+pub use orders::{Orders, Reach, Reply};
 pub use outbox::{Outbox, Parcel};
-pub use subscription::{News, Subscription};
+pub use subscription::{Inlet, News, Outlet, Subscription, outlet};
+pub use trouble::{Cause, Trouble};
 
 use crate::base::secret::Secret;
 
@@ -26,6 +35,8 @@ pub struct Server {
     pub tls: bool,
     /// PEM file of the authority that signed the broker's certificate; the system's own also count.
     pub ca: Option<PathBuf>,
+    /// PEM files of our own certificate and its key, where the broker asks for one.
+    pub identity: Option<(PathBuf, PathBuf)>,
     pub user: Option<String>,
     pub password: Option<Secret>,
     pub protocol: Protocol,
@@ -39,7 +50,7 @@ pub enum Protocol {
 
 impl Server {
     pub fn plain(host: impl Into<String>, port: u16, protocol: Protocol) -> Server {
-        Server { host: host.into(), port, tls: false, ca: None, user: None, password: None, protocol }
+        Server { host: host.into(), port, tls: false, ca: None, identity: None, user: None, password: None, protocol }
     }
 
     /// `mqtt://[user@]host[:port]` or `mqtts://...`; the error says what was expected.
@@ -82,17 +93,27 @@ impl std::fmt::Display for Server {
 #[derive(Debug, thiserror::Error)]
 pub enum MqttError {
     #[error("{}: {why}", path.display())]
-    Ca { path: PathBuf, why: std::io::Error },
-    #[error("{0}")]
-    Wire(String),
-    #[error("the broker does not acknowledge")]
-    Stalled,
-    #[error("the broker refused a message: {0}")]
-    Refused(String),
+    File { path: PathBuf, why: String },
+    #[error("{}: {why}", cause.word())]
+    Line { cause: Cause, why: String },
     #[error(transparent)]
     Ledger(#[from] crate::ledger::LedgerError),
     #[error("no thread for MQTT: {0}")]
     Thread(std::io::Error),
+}
+
+impl MqttError {
+    fn line(cause: Cause, why: impl std::fmt::Display) -> MqttError {
+        MqttError::Line { cause, why: why.to_string() }
+    }
+
+    pub fn cause(&self) -> Cause {
+        match self {
+            MqttError::Line { cause, .. } => *cause,
+            MqttError::File { .. } => Cause::Tls,
+            MqttError::Ledger(_) | MqttError::Thread(_) => Cause::Own,
+        }
+    }
 }
 
 #[cfg(test)]

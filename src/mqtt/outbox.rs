@@ -1,15 +1,22 @@
 //! What was handed to the wire and what came back: pure, so that every order of answers can be tried.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+/// Refused events that are kept apart for a later try. Beyond it nothing new is sent until some of them went through: a
+/// broker that refuses everything is asked as often as these are.
+const REFUSED_MAX: usize = 256;
 
 /// One message on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Parcel {
     /// An event, by its sequence number in the ledger.
     Event(i64),
+    /// An event that the broker refused before.
+    Again(i64),
     /// Retained state, by topic.
     State(String),
-    /// Sent and forgotten.
+    /// Acknowledged, but not sent again: who asked for it asks again.
     Passing,
 }
 
@@ -18,18 +25,27 @@ pub struct Outbox {
     window: usize,
     /// Events up to here were handed over or are delivered.
     cursor: i64,
-    /// Given to the wire, packet id not known yet; in the order given.
-    handed: VecDeque<Parcel>,
-    /// On the line, by packet id.
-    flying: HashMap<u16, Parcel>,
+    /// On the line since when, by packet id.
+    flying: HashMap<u16, (Parcel, Instant)>,
     /// Acknowledged out of order, later than the oldest that is not: the ledger may not know of them yet.
     ahead: BTreeSet<i64>,
+    /// Refused by the broker, and when each may be tried again; those on the line once more are not here.
+    refused: BTreeMap<i64, Instant>,
 }
 
 impl Outbox {
     /// At most `window` messages wait for an acknowledgement.
     pub fn new(window: usize) -> Outbox {
-        Outbox { window, cursor: 0, handed: VecDeque::new(), flying: HashMap::new(), ahead: BTreeSet::new() }
+        Outbox { window, cursor: 0, flying: HashMap::new(), ahead: BTreeSet::new(), refused: BTreeMap::new() }
+    }
+
+    /// Of the next connection.
+    pub fn set_window(&mut self, window: usize) {
+        self.window = window;
+    }
+
+    pub fn window(&self) -> usize {
+        self.window
     }
 
     /// Events after this one are next.
@@ -39,17 +55,32 @@ impl Outbox {
 
     /// How many messages may be handed over now.
     pub fn room(&self) -> usize {
-        self.window.saturating_sub(self.flying.len() + self.unsent().count())
+        self.window.saturating_sub(self.flying.len())
     }
 
     /// Nothing waits for an acknowledgement.
     pub fn is_idle(&self) -> bool {
-        self.flying.is_empty() && self.unsent().next().is_none()
+        self.flying.is_empty()
     }
 
-    /// False for an event that needs no second sending.
+    /// Nothing waits for an acknowledgement under this packet id.
+    pub fn is_free(&self, packet: u16) -> bool {
+        !self.flying.contains_key(&packet)
+    }
+
+    /// How long the oldest message has waited.
+    pub fn oldest(&self, now: Instant) -> Option<Duration> {
+        self.flying.values().map(|(_, at)| now.duration_since(*at)).max()
+    }
+
+    /// How long the message under this packet id has waited.
+    pub fn waited(&self, packet: u16, now: Instant) -> Option<Duration> {
+        self.flying.get(&packet).map(|(_, at)| now.duration_since(*at))
+    }
+
+    /// False for an event that needs no sending now.
     pub fn wants(&self, sequence: i64) -> bool {
-        sequence > self.cursor && !self.ahead.contains(&sequence)
+        sequence > self.cursor && !self.ahead.contains(&sequence) && !self.refused.contains_key(&sequence)
     }
 
     /// The event is not to be sent: go on behind it.
@@ -57,49 +88,78 @@ impl Outbox {
         self.cursor = self.cursor.max(sequence);
     }
 
-    pub fn hand(&mut self, parcel: Parcel) {
+    pub fn hand(&mut self, parcel: Parcel, packet: u16, now: Instant) {
         if let Parcel::Event(sequence) = parcel {
             debug_assert!(sequence > self.cursor, "events are handed over in order");
             self.cursor = sequence;
         }
-        self.handed.push_back(parcel);
-    }
-
-    /// The wire has sent the oldest handed message under this packet id (0: it will not be acknowledged).
-    pub fn sent(&mut self, packet: u16) {
-        match self.handed.pop_front() {
-            Some(parcel) if packet != 0 => _ = self.flying.insert(packet, parcel),
-            _ => {}
-        }
+        self.flying.insert(packet, (parcel, now));
     }
 
     /// What this acknowledgement confirms; None for a stray or repeated one.
     pub fn acknowledged(&mut self, packet: u16) -> Option<Parcel> {
-        let parcel = self.flying.remove(&packet)?;
+        let (parcel, _) = self.flying.remove(&packet)?;
         if let Parcel::Event(sequence) = parcel {
             self.ahead.insert(sequence);
-            let oldest = self.oldest_open();
-            self.ahead.retain(|&ahead| oldest.is_some_and(|oldest| ahead > oldest));
         }
+        self.forget();
         Some(parcel)
     }
 
+    /// The broker refuses this one: its neighbours go on, and it is tried again at `later`.
+    pub fn refused(&mut self, packet: u16, later: Instant) -> Option<Parcel> {
+        let (parcel, _) = self.flying.remove(&packet)?;
+        if let Parcel::Event(sequence) | Parcel::Again(sequence) = parcel {
+            self.refused.insert(sequence, later);
+        }
+        self.forget();
+        Some(parcel)
+    }
+
+    /// The broker would refuse this one, so it is not even handed over.
+    pub fn withhold(&mut self, sequence: i64, later: Instant) {
+        self.pass(sequence);
+        self.refused.insert(sequence, later);
+    }
+
+    /// Events that the broker refuses.
+    pub fn refusals(&self) -> usize {
+        self.refused.len()
+    }
+
+    /// So many are refused that nothing new is worth a try.
+    pub fn is_stuck(&self) -> bool {
+        self.refused.len() >= REFUSED_MAX
+    }
+
+    /// A refused event whose time has come; it is no longer refused.
+    pub fn take_due(&mut self, now: Instant) -> Option<i64> {
+        let (&sequence, _) = self.refused.iter().find(|(_, later)| **later <= now)?;
+        self.refused.remove(&sequence);
+        Some(sequence)
+    }
+
     /// The line is gone: everything not acknowledged will be sent again, from the oldest.
-    pub fn lost(&mut self) {
+    pub fn lost(&mut self, now: Instant) {
         if let Some(oldest) = self.oldest_open() {
             self.cursor = oldest - 1;
         }
-        self.handed.clear();
-        self.flying.clear();
+        for (parcel, _) in std::mem::take(&mut self.flying).into_values() {
+            if let Parcel::Again(sequence) = parcel {
+                self.refused.insert(sequence, now);
+            }
+        }
     }
 
-    fn unsent(&self) -> impl Iterator<Item = &Parcel> {
-        self.handed.iter().filter(|parcel| **parcel != Parcel::Passing)
+    /// What was acknowledged before the oldest open event needs no remembering.
+    fn forget(&mut self) {
+        let oldest = self.oldest_open();
+        self.ahead.retain(|&ahead| oldest.is_some_and(|oldest| ahead > oldest));
     }
 
     fn oldest_open(&self) -> Option<i64> {
-        let open = self.handed.iter().chain(self.flying.values());
-        open.filter_map(|parcel| if let Parcel::Event(sequence) = parcel { Some(*sequence) } else { None }).min()
+        let open = self.flying.values();
+        open.filter_map(|(parcel, _)| if let Parcel::Event(sequence) = parcel { Some(*sequence) } else { None }).min()
     }
 }
 
@@ -110,8 +170,7 @@ mod tests {
     fn with_flying(sequences: std::ops::RangeInclusive<i64>) -> Outbox {
         let mut outbox = Outbox::new(20);
         for sequence in sequences {
-            outbox.hand(Parcel::Event(sequence));
-            outbox.sent(sequence as u16);
+            outbox.hand(Parcel::Event(sequence), sequence as u16, Instant::now());
         }
         outbox
     }
@@ -130,8 +189,8 @@ mod tests {
         let mut outbox = with_flying(1..=5);
         outbox.acknowledged(1);
         outbox.acknowledged(3);
-        outbox.hand(Parcel::Event(6)); // never left
-        outbox.lost();
+        outbox.hand(Parcel::Event(6), 6, Instant::now());
+        outbox.lost(Instant::now());
         assert_eq!(outbox.cursor(), 1);
         let again: Vec<i64> = (2..=7).filter(|&sequence| outbox.wants(sequence)).collect();
         assert_eq!(again, [2, 4, 5, 6, 7]);
@@ -144,23 +203,37 @@ mod tests {
         for packet in [3, 1, 2] {
             outbox.acknowledged(packet);
         }
-        outbox.lost();
+        outbox.lost(Instant::now());
         assert_eq!(outbox.cursor(), 3);
     }
 
     #[test]
-    fn messages_without_acknowledgement_keep_their_place_in_the_line() {
-        let mut outbox = Outbox::new(2);
-        outbox.hand(Parcel::Passing);
-        outbox.hand(Parcel::State("info".into()));
-        outbox.hand(Parcel::Event(1));
-        assert_eq!(outbox.room(), 0);
-        outbox.sent(0);
-        outbox.sent(1);
-        outbox.sent(2);
-        assert_eq!(outbox.acknowledged(1), Some(Parcel::State("info".into())));
-        assert_eq!(outbox.acknowledged(2), Some(Parcel::Event(1)));
-        assert!(outbox.is_idle());
+    fn a_refused_event_steps_aside_and_comes_again() {
+        let (mut outbox, now) = (with_flying(1..=3), Instant::now());
+        let later = now + Duration::from_secs(60);
+        assert_eq!(outbox.refused(2, later), Some(Parcel::Event(2)));
+        outbox.lost(now);
+        let again: Vec<i64> = (1..=4).filter(|&sequence| outbox.wants(sequence)).collect();
+        assert_eq!(again, [1, 3, 4], "the neighbours are not held up");
+        assert_eq!(outbox.take_due(now), None);
+        assert_eq!(outbox.take_due(later), Some(2));
+        outbox.hand(Parcel::Again(2), 9, later);
+        assert_eq!(outbox.refusals(), 0);
+        outbox.lost(later);
+        assert_eq!(outbox.refusals(), 1, "lost on its second way, it is due again");
+        assert_eq!(outbox.take_due(later), Some(2));
+    }
+
+    #[test]
+    fn a_broker_that_refuses_everything_is_not_asked_for_ever() {
+        let (mut outbox, now) = (Outbox::new(20), Instant::now());
+        let mut sent = 0;
+        while !outbox.is_stuck() {
+            sent += 1;
+            outbox.hand(Parcel::Event(sent), 1, now);
+            outbox.refused(1, now + Duration::from_secs(60));
+        }
+        assert_eq!(sent, REFUSED_MAX as i64);
     }
 
     /// A broker that acknowledges in any order, forgets, and drops the line: every event is acknowledged in the end.
@@ -177,9 +250,8 @@ mod tests {
             while delivered.len() < 50 {
                 for sequence in outbox.cursor() + 1..=50 {
                     if outbox.room() > 0 && outbox.wants(sequence) {
-                        outbox.hand(Parcel::Event(sequence));
                         packet += 1;
-                        outbox.sent(packet);
+                        outbox.hand(Parcel::Event(sequence), packet, Instant::now());
                         line.push(packet);
                         sent += 1;
                     } else if outbox.room() > 0 {
@@ -188,7 +260,7 @@ mod tests {
                 }
                 match dice(20) {
                     0 => {
-                        outbox.lost();
+                        outbox.lost(Instant::now());
                         line.clear();
                         packet = 0;
                     }

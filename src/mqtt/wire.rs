@@ -1,209 +1,214 @@
-//! MQTT 5 and 3.1.1 as one wire: a pen that hands messages over, an ear that hears what became of them.
+//! One connection to a broker, from CONNECT to its end. Says and hears; what is sent again, and when, others decide.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rumqttc::v5::mqttbytes::v5::{PubAckReason, SubscribeReasonCode};
-use rumqttc::{Outgoing, TlsConfiguration, Transport, v5};
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 
-use super::{MqttError, Protocol, Server};
+use super::dialect::{self, Letter, Message, PACKET_MAX, Said, Welcome};
+use super::door::{self, Stream};
+use super::{Cause, MqttError, Protocol, Server};
 
-/// Above the largest payload the ledger takes.
-const PACKET_MAX: u32 = 1 << 20;
-/// Twice this without an answer ends the connection.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// Messages between pen and ear; more than any window and its echoes, so that handing over never waits.
-const CHANNEL: usize = 256;
-/// Packet ids run up to this; far above the window, so that a late acknowledgement meets no second use, and far below what
-/// MQTT 5 allows: the client keeps a place for each of them (224 bytes, 15 MB for all).
-const PACKET_IDS: u16 = 1000;
-
-pub(super) struct Letter {
-    pub topic: String,
-    pub payload: Vec<u8>,
-    pub acknowledged: bool,
-    pub retain: bool,
-    /// MQTT 5 only.
-    pub content_type: Option<&'static str>,
-}
+/// For host, TLS and CONNACK together.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Bytes that may wait to be written before a letter without acknowledgement is dropped.
+const UNWRITTEN_MAX: usize = 256 << 10;
 
 pub(super) enum Heard {
-    Connected,
-    Subscribed,
-    /// The oldest letter not yet sent has left under this packet id.
-    Sent(u16),
     Acknowledged(u16),
-    Refused(String),
-    Message {
-        topic: String,
-        payload: Vec<u8>,
-    },
-    Disconnected,
-    Other,
+    /// This one message; the line goes on.
+    Refused(u16, String),
+    Message(Message),
+    Subscribed(bool),
 }
 
-pub(super) enum Pen {
-    V311(rumqttc::AsyncClient),
-    V5(v5::AsyncClient),
+pub(super) struct Line {
+    protocol: Protocol,
+    tls: bool,
+    welcome: Option<Welcome>,
+    from: ReadHalf<Box<dyn Stream>>,
+    to: WriteHalf<Box<dyn Stream>>,
+    incoming: BytesMut,
+    outgoing: BytesMut,
+    /// Bytes still to come of a packet that is too large to be read.
+    skip: usize,
+    keep_alive: Duration,
+    written: Instant,
+    /// A question that was not answered yet.
+    asked: Option<Instant>,
+    /// The last packet id used.
+    packet: u16,
 }
 
-pub(super) enum Ear {
-    V311(Box<rumqttc::EventLoop>),
-    V5(Box<v5::EventLoop>),
-}
-
-/// A fresh client; nothing is sent before the ear is polled. `will` is a topic and a retained text.
-pub(super) fn open(server: &Server, client: &str, will: Option<(&str, &str)>) -> Result<(Pen, Ear), MqttError> {
-    let transport = transport(server)?;
-    let password = server.password.as_ref().map_or("", |password| password.reveal());
-    // An event is a small packet, and goes out when it is written, not when the packet before it was acknowledged.
-    let mut network = rumqttc::NetworkOptions::new();
-    network.set_tcp_nodelay(true);
-    Ok(match server.protocol {
-        Protocol::V311 => {
-            let mut options = rumqttc::MqttOptions::new(client, &server.host, server.port);
-            options.set_transport(transport);
-            options.set_keep_alive(KEEP_ALIVE);
-            options.set_clean_session(true);
-            options.set_inflight(PACKET_IDS);
-            options.set_max_packet_size(PACKET_MAX as usize, PACKET_MAX as usize);
-            if let Some(user) = &server.user {
-                options.set_credentials(user, password);
-            }
-            if let Some((topic, text)) = will {
-                options.set_last_will(rumqttc::LastWill::new(topic, text, rumqttc::QoS::AtLeastOnce, true));
-            }
-            let (client, mut ear) = rumqttc::AsyncClient::new(options, CHANNEL);
-            ear.set_network_options(network);
-            (Pen::V311(client), Ear::V311(Box::new(ear)))
-        }
-        Protocol::V5 => {
-            let mut options = v5::MqttOptions::new(client, &server.host, server.port);
-            options.set_transport(transport);
-            options.set_keep_alive(KEEP_ALIVE);
-            options.set_clean_start(true);
-            options.set_network_options(network);
-            options.set_outgoing_inflight_upper_limit(PACKET_IDS);
-            options.set_max_packet_size(Some(PACKET_MAX));
-            if let Some(user) = &server.user {
-                options.set_credentials(user, password);
-            }
-            if let Some((topic, text)) = will {
-                let qos = v5::mqttbytes::QoS::AtLeastOnce;
-                options.set_last_will(v5::mqttbytes::v5::LastWill::new(topic, text, qos, true, None));
-            }
-            let (client, ear) = v5::AsyncClient::new(options, CHANNEL);
-            (Pen::V5(client), Ear::V5(Box::new(ear)))
-        }
-    })
-}
-
-fn transport(server: &Server) -> Result<Transport, MqttError> {
-    if !server.tls {
-        return Ok(Transport::tcp());
-    }
-    Ok(Transport::tls_with_config(match &server.ca {
-        None => TlsConfiguration::Native,
-        Some(path) => {
-            let ca = std::fs::read(path).map_err(|why| MqttError::Ca { path: path.clone(), why })?;
-            TlsConfiguration::SimpleNative { ca, client_auth: None }
-        }
-    }))
-}
-
-impl Pen {
-    /// Never waits; an error means that the channel is full or the ear is gone.
-    pub fn publish(&self, letter: Letter) -> Result<(), MqttError> {
-        let Letter { topic, payload, acknowledged, retain, content_type } = letter;
-        match self {
-            Pen::V311(client) => {
-                let qos = if acknowledged { rumqttc::QoS::AtLeastOnce } else { rumqttc::QoS::AtMostOnce };
-                client.try_publish(topic, qos, retain, payload).map_err(|_| not_taken())
-            }
-            Pen::V5(client) => {
-                let qos = match acknowledged {
-                    true => v5::mqttbytes::QoS::AtLeastOnce,
-                    false => v5::mqttbytes::QoS::AtMostOnce,
-                };
-                let properties = v5::mqttbytes::v5::PublishProperties {
-                    payload_format_indicator: content_type.map(|_| 1),
-                    content_type: content_type.map(str::to_string),
-                    ..Default::default()
-                };
-                client.try_publish_with_properties(topic, qos, retain, payload, properties).map_err(|_| not_taken())
-            }
-        }
-    }
-
-    pub fn subscribe(&self, filter: &str) -> Result<(), MqttError> {
-        match self {
-            Pen::V311(client) => client.try_subscribe(filter, rumqttc::QoS::AtLeastOnce).map_err(|_| not_taken()),
-            Pen::V5(client) => client.try_subscribe(filter, v5::mqttbytes::QoS::AtLeastOnce).map_err(|_| not_taken()),
-        }
-    }
-
-    pub fn disconnect(&self) {
-        // A full channel or a lost line: the connection ends without a farewell, and the last will says so.
-        match self {
-            Pen::V311(client) => _ = client.try_disconnect(),
-            Pen::V5(client) => _ = client.try_disconnect(),
-        }
-    }
-}
-
-/// The client's own error carries the message, so it is not shown.
-fn not_taken() -> MqttError {
-    MqttError::Wire("the client takes no more messages".into())
-}
-
-impl Ear {
-    /// An error ends the connection; the ear must be dropped with its pen, never polled again.
-    pub async fn poll(&mut self) -> Result<Heard, MqttError> {
-        match self {
-            Ear::V311(ear) => Ok(match ear.poll().await.map_err(|error| MqttError::Wire(error.to_string()))? {
-                rumqttc::Event::Outgoing(outgoing) => heard(&outgoing),
-                rumqttc::Event::Incoming(rumqttc::Packet::ConnAck(_)) => Heard::Connected,
-                rumqttc::Event::Incoming(rumqttc::Packet::PubAck(ack)) => Heard::Acknowledged(ack.pkid),
-                rumqttc::Event::Incoming(rumqttc::Packet::Publish(message)) => {
-                    Heard::Message { topic: message.topic, payload: message.payload.to_vec() }
+impl Line {
+    /// Returns once the broker has let us in. `will` is a topic and a retained text. Packet ids go on after `packet`, so
+    /// that one which the broker never acknowledges does not meet the same event again.
+    pub async fn open(
+        server: &Server,
+        client: &str,
+        will: Option<(&str, &str)>,
+        keep_alive: Duration,
+        packet: u16,
+    ) -> Result<Line, MqttError> {
+        let opening = async {
+            let (from, to) = tokio::io::split(door::open(server).await?);
+            let mut line = Line {
+                protocol: server.protocol,
+                tls: server.tls,
+                welcome: None,
+                from,
+                to,
+                incoming: BytesMut::new(),
+                outgoing: BytesMut::new(),
+                skip: 0,
+                keep_alive,
+                written: Instant::now(),
+                asked: None,
+                packet,
+            };
+            dialect::hello(server, client, keep_alive, will, &mut line.outgoing)?;
+            match line.said().await? {
+                Said::Welcome(welcome) => {
+                    line.welcome = Some(welcome);
+                    line.keep_alive = welcome.keep_alive.unwrap_or(keep_alive).min(keep_alive);
+                    Ok(line)
                 }
-                rumqttc::Event::Incoming(rumqttc::Packet::SubAck(ack))
-                    if ack.return_codes.contains(&rumqttc::SubscribeReasonCode::Failure) =>
-                {
-                    Heard::Refused("subscription".into())
-                }
-                rumqttc::Event::Incoming(rumqttc::Packet::SubAck(_)) => Heard::Subscribed,
-                rumqttc::Event::Incoming(_) => Heard::Other,
-            }),
-            Ear::V5(ear) => Ok(match ear.poll().await.map_err(|error| MqttError::Wire(error.to_string()))? {
-                v5::Event::Outgoing(outgoing) => heard(&outgoing),
-                v5::Event::Incoming(v5::Incoming::ConnAck(_)) => Heard::Connected,
-                v5::Event::Incoming(v5::Incoming::PubAck(ack)) => match ack.reason {
-                    PubAckReason::Success | PubAckReason::NoMatchingSubscribers => Heard::Acknowledged(ack.pkid),
-                    reason => Heard::Refused(format!("{reason:?}")),
-                },
-                v5::Event::Incoming(v5::Incoming::Publish(message)) => Heard::Message {
-                    topic: String::from_utf8_lossy(&message.topic).into_owned(),
-                    payload: message.payload.to_vec(),
-                },
-                v5::Event::Incoming(v5::Incoming::SubAck(ack)) => {
-                    match ack.return_codes.iter().all(|code| matches!(code, SubscribeReasonCode::Success(_))) {
-                        true => Heard::Subscribed,
-                        false => Heard::Refused("subscription".into()),
+                _ => Err(MqttError::line(Cause::Garbled, "the broker's first packet is no CONNACK")),
+            }
+        };
+        match tokio::time::timeout(CONNECT, opening).await {
+            Ok(line) => line,
+            Err(_) => Err(MqttError::line(Cause::NoAnswer, format!("no answer within {CONNECT:?}"))),
+        }
+    }
+
+    /// Messages that the broker lets us have unacknowledged.
+    pub fn window(&self) -> usize {
+        self.welcome.map_or(usize::MAX, |welcome| welcome.window)
+    }
+
+    pub fn packet(&self) -> u16 {
+        self.packet
+    }
+
+    /// Hands a letter over, to be written while the line is heard; its packet id, 0 if it will not be acknowledged. `None`:
+    /// the broker takes none so large. `free`: packet ids that nothing waits for.
+    pub fn publish(&mut self, mut letter: Letter, free: impl Fn(u16) -> bool) -> Result<Option<u16>, MqttError> {
+        if !letter.acknowledged && self.outgoing.len() > UNWRITTEN_MAX {
+            return Ok(Some(0));
+        }
+        letter.retain &= self.welcome.is_none_or(|welcome| welcome.retain);
+        let packet = if letter.acknowledged { self.next_packet(free) } else { 0 };
+        let packet_max = self.welcome.map_or(PACKET_MAX, |welcome| welcome.packet_max);
+        let fits = dialect::letter(self.protocol, letter, packet, packet_max, &mut self.outgoing)?;
+        Ok(fits.then_some(packet))
+    }
+
+    pub fn subscribe(&mut self, filters: &[String]) -> Result<(), MqttError> {
+        let packet = self.next_packet(|_| true);
+        dialect::subscribe(self.protocol, filters, packet, &mut self.outgoing)
+    }
+
+    /// May be cut short at any time and called again: what was read or written so far stays.
+    pub async fn hear(&mut self) -> Result<Heard, MqttError> {
+        loop {
+            return Ok(match self.said().await? {
+                Said::Acknowledged(packet) => Heard::Acknowledged(packet),
+                Said::Refused(packet, why) => Heard::Refused(packet, why),
+                Said::Subscribed(all) => Heard::Subscribed(all),
+                Said::Message(packet, message) => {
+                    if packet != 0 {
+                        dialect::acknowledge(packet, &mut self.outgoing);
                     }
+                    Heard::Message(message)
                 }
-                v5::Event::Incoming(v5::Incoming::Disconnect(farewell)) => {
-                    return Err(MqttError::Wire(format!("the broker ended it: {:?}", farewell.reason_code)));
-                }
-                v5::Event::Incoming(_) => Heard::Other,
-            }),
+                Said::Welcome(_) | Said::Other => continue,
+            });
         }
     }
-}
 
-fn heard(outgoing: &Outgoing) -> Heard {
-    match outgoing {
-        Outgoing::Publish(packet) => Heard::Sent(*packet),
-        Outgoing::Disconnect => Heard::Disconnected,
-        _ => Heard::Other,
+    /// Says goodbye; waits no longer than `patience` for it to be written.
+    pub async fn leave(mut self, patience: Duration) {
+        dialect::disconnect(&mut self.outgoing);
+        let goodbye = async {
+            self.to.write_all_buf(&mut self.outgoing).await?;
+            self.to.shutdown().await
+        };
+        // A lost line needs no farewell: the last will speaks.
+        let _ = tokio::time::timeout(patience, goodbye).await;
+    }
+
+    /// The next packet. Writes what waits meanwhile, and keeps the line alive.
+    async fn said(&mut self) -> Result<Said, MqttError> {
+        loop {
+            if let Some(packet) = self.whole_packet()? {
+                self.asked = None;
+                return dialect::read(self.protocol, packet);
+            }
+            let due = match self.asked {
+                Some(asked) => asked + self.keep_alive / 2,
+                None => self.written + self.keep_alive,
+            };
+            self.incoming.reserve(4096);
+            tokio::select! {
+                read = self.from.read_buf(&mut self.incoming) => match read {
+                    Ok(0) => return Err(self.broken("the broker closed the connection")),
+                    Ok(_) => {}
+                    Err(why) => return Err(self.broken(why)),
+                },
+                written = self.to.write_buf(&mut self.outgoing), if self.outgoing.has_remaining() => {
+                    written.map_err(|why| self.broken(why))?;
+                    self.written = Instant::now();
+                }
+                () = tokio::time::sleep_until(due.into()) => {
+                    if self.asked.is_some() {
+                        return Err(MqttError::line(Cause::NoAnswer, "the broker no longer answers"));
+                    }
+                    dialect::ping(&mut self.outgoing);
+                    self.asked = Some(Instant::now());
+                }
+            }
+        }
+    }
+
+    /// Takes one packet off what came; throws away one that is too large, byte by byte as it comes.
+    fn whole_packet(&mut self) -> Result<Option<BytesMut>, MqttError> {
+        loop {
+            let skipped = self.skip.min(self.incoming.len());
+            self.incoming.advance(skipped);
+            self.skip -= skipped;
+            if self.skip > 0 {
+                return Ok(None);
+            }
+            match dialect::length(&self.incoming)? {
+                Some(length) if length > PACKET_MAX => {
+                    tracing::warn!(bytes = length, "mqtt: a message is too large and was not read");
+                    self.skip = length;
+                }
+                Some(length) if length <= self.incoming.len() => return Ok(Some(self.incoming.split_to(length))),
+                _ => return Ok(None),
+            }
+        }
+    }
+
+    fn next_packet(&mut self, free: impl Fn(u16) -> bool) -> u16 {
+        loop {
+            self.packet = self.packet.checked_add(1).unwrap_or(1);
+            if free(self.packet) {
+                return self.packet;
+            }
+        }
+    }
+
+    /// Over TLS a client certificate that is missing or refused shows only once the handshake is done for us: as an alert, or as
+    /// a line that is cut before the alert was read.
+    fn broken(&self, why: impl std::fmt::Display) -> MqttError {
+        match self.tls && self.welcome.is_none() {
+            true => MqttError::line(
+                Cause::Tls,
+                format!("{why}, right after the handshake: our certificate was refused or is missing"),
+            ),
+            false => MqttError::line(Cause::Closed, why),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The clerk between the judges and the ledger: pictures become JPEG files, events get their media, counts become retained
 //! state. Its queue is bounded; when it is behind, an event goes out without its picture rather than late or never.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::archive::{Fallen, Slot, note};
+use super::command::Gate;
 use super::envelope::Envelope;
 use crate::base::event::{Body, CameraHealth, CameraState, CrowdEvent, Event, Fact, Happening, Media, Phase, Severity};
 use crate::base::fall::{Fall, Stage};
@@ -33,6 +34,8 @@ const WAITING_MAX: usize = 1024;
 const PICTURES_MAX: usize = 24;
 /// Open incidents of one camera whose best picture is kept.
 const BEST_MAX: usize = 4;
+/// Muted incidents of one camera that are remembered; more are not open at a time.
+const MUTED_MAX: usize = 4096;
 /// Good enough to recognise a face-sized patch, a tenth of the raw size.
 pub(super) const JPEG_QUALITY: u8 = 85;
 
@@ -278,6 +281,9 @@ pub struct LiveListener {
     pub snapshots: Option<Look>,
     /// As in `snapshots`, for what is made of clips.
     pub blur: Arc<[Polygon]>,
+    pub gate: Arc<Gate>,
+    /// Incidents that began while they were switched off: the rest of them is not told either.
+    pub muted: BTreeSet<(String, TrackId, Pts)>,
     /// Set where the camera makes clips.
     pub clips: Option<(Arc<Reel>, Slot)>,
     /// Best picture so far of open incidents: shown when they end.
@@ -302,6 +308,9 @@ pub struct Best {
 impl LiveListener {
     /// `frame`: the picture of `scene`, None once its session is over.
     fn file(&mut self, happening: &Happening, scene: &Scene<'_>, frame: Option<&Frame>) {
+        if self.is_muted(happening) {
+            return;
+        }
         let mut event = self.envelope.event(happening, scene);
         let clip = self.film(happening, scene, &mut event);
         let key = (happening.rule.clone(), happening.track, happening.began);
@@ -323,13 +332,32 @@ impl LiveListener {
         };
         let id = event.correlationid.clone();
         let until = clip.map(|until| (id.clone(), until.1));
-        let look = self.snapshots.clone();
+        let look = self.snapshots.clone().filter(|_| self.gate.snapshots());
         let picture = picture.zip(look).map(|((frame, rect, words), look)| Picture { frame, rect, words, look });
         self.desk.file_with(event, picture, until);
         // Only now, so that the clerk knows the event before its files.
         if let (Some((reel, _)), Some((end, _))) = (&self.clips, clip) {
             reel.finish(&id, end);
         }
+    }
+
+    /// An incident is told from its start to its end or not at all: a switch never leaves one open.
+    fn is_muted(&mut self, happening: &Happening) -> bool {
+        let key = || (happening.rule.clone(), happening.track, happening.began);
+        let muted = match happening.phase {
+            Phase::Pulse => !self.gate.hears(&happening.rule),
+            Phase::Start if self.gate.hears(&happening.rule) => false,
+            Phase::Start => {
+                if self.muted.len() >= MUTED_MAX {
+                    self.muted.pop_first();
+                }
+                self.muted.insert(key())
+            }
+            Phase::Update => return !self.muted.is_empty() && self.muted.contains(&key()),
+            Phase::End => return !self.muted.is_empty() && self.muted.remove(&key()),
+        };
+        self.gate.muted.fetch_add(u64::from(muted), Relaxed);
+        muted
     }
 
     /// Begins, lengthens or ends clips. Where the event is to wait for its clip: the clip's end, and how long it waits.
@@ -437,5 +465,6 @@ impl Listener for LiveListener {
             self.file(happening, &finished.scene, None);
         }
         self.best.clear();
+        self.muted.clear();
     }
 }

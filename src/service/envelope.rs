@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::base::event::{
     Body, CameraHealth, Common, Counts, CrowdEvent, Event, Fact, FallingObject, FrameRef, GateCrossing, Happening,
-    InZone, Media, ModelRef, Phase, PlateRead, Severity, Speeding, Tailgating, WrongWay, ZoneEvent,
+    InZone, Media, ModelRef, NodeHealth, Phase, PlateRead, Severity, Speeding, Tailgating, WrongWay, ZoneEvent,
 };
 use crate::base::id;
 use crate::base::scene::Scene;
@@ -152,6 +152,12 @@ impl Envelope {
     /// `camera.health`: the camera went away (`Phase::Start`) or came back (`Phase::End`).
     pub fn health(&mut self, health: CameraHealth, severity: Severity, correlation: String, at: Timestamp) -> Event {
         self.wrap(id::fresh(), String::new(), correlation, at, at, severity, None, Body::CameraHealth(health))
+    }
+
+    /// `node.health`, of an envelope whose camera is `-`.
+    pub fn node_health(&self, health: NodeHealth, severity: Severity, correlation: String) -> Event {
+        let at = Timestamp::now();
+        self.wrap(id::fresh(), String::new(), correlation, at, at, severity, None, Body::NodeHealth(health))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the envelope has this many fields that differ")]

@@ -3,12 +3,14 @@
 
 mod archive;
 pub mod cameras;
+mod command;
 mod desk;
 mod elsewhere;
 pub mod envelope;
 mod feed;
 mod frigate;
 pub mod home_assistant;
+mod line;
 mod pages;
 pub mod plan;
 mod restart;

@@ -2,14 +2,17 @@
 //! and ready.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
 use super::archive::ArchiveTally;
+use super::command::Gates;
 use super::desk::DeskTally;
+use super::line;
 use super::plan::Plan;
+use crate::base::event::{NodeHealth, Phase};
 use crate::base::frame::CameraId;
 use crate::base::health::{CameraStatus, Reason};
 use crate::base::histogram::HistogramReading;
@@ -20,6 +23,7 @@ use crate::console::exposition::Exposition;
 use crate::engine::{Drop, Engine, Stage, TallyReading};
 use crate::ledger;
 use crate::media::Reel;
+use crate::mqtt::{Cause, Link};
 use crate::system;
 use crate::webhook;
 
@@ -97,6 +101,9 @@ pub struct Figures {
     /// Of the cameras that make clips.
     pub reels: Vec<Arc<Reel>>,
     pub ledger: Arc<ledger::Counters>,
+    /// Gone once the service ends: the pages may live a moment longer.
+    pub link: Weak<Link>,
+    pub gates: Arc<Gates>,
     pub standings: Standings,
     /// By id.
     pub webhooks: Vec<(String, Arc<webhook::Counters>)>,
@@ -151,6 +158,8 @@ impl Figures {
                 "dropped": dropped,
                 "refused_rows": tally.refused_rows,
                 "fps": rates[index],
+                "events_muted": self.gates.cameras[index].muted.load(Relaxed),
+                "switched_off": self.gates.cameras[index].unseen.load(Relaxed),
             })
         };
         let meters = self.engine.meters();
@@ -174,6 +183,7 @@ impl Figures {
                 "infer": quantiles(&meters.infer),
             },
             "batches": turns.map(|(i, n)| ((i + 1).to_string(), (*n).into())).collect::<Map<_, _>>(),
+            "mqtt": self.line(),
             "events_refused": self.desk.refused.load(Relaxed),
             "snapshots_skipped": self.desk.pictures_skipped.load(Relaxed),
             "clips_written": self.archive.written.load(Relaxed),
@@ -181,6 +191,45 @@ impl Figures {
             "webhooks": self.webhooks.iter().map(|(id, hook)| (id.clone(), posted(hook))).collect::<Map<_, _>>(),
         })
         .to_string()
+    }
+
+    /// How the line to the broker stands; `trouble` is null while all is well.
+    fn line(&self) -> Value {
+        let Some(link) = self.link.upgrade() else { return Value::Null };
+        let trouble = link.trouble();
+        let counters = link.counters();
+        json!({
+            "connected": link.connected(),
+            "trouble": trouble.map(|trouble| trouble.cause.word()),
+            "since": trouble.map(|trouble| trouble.since.to_string()),
+            "delivered": counters.delivered.load(Relaxed),
+            "sent": counters.sent.load(Relaxed),
+            "refused": counters.refused.load(Relaxed),
+            "connects": counters.connects.load(Relaxed),
+            "failures": counters.failures.load(Relaxed),
+            "commands": self.gates.accepted.load(Relaxed),
+            "commands_refused": self.gates.refused.load(Relaxed),
+        })
+    }
+
+    /// Of the whole box, for its own events.
+    pub fn node_health(&self) -> NodeHealth {
+        let (tallies, standings) = (self.tallies(), self.standings.read());
+        let inferred: Vec<u64> = tallies.iter().map(|tally| tally.inferred).collect();
+        let rates = self.rates.lock().expect("held for a count only").count(&inferred);
+        let decoded: u64 = tallies.iter().map(|tally| tally.decoded).sum();
+        let replaced: u64 = tallies.iter().map(TallyReading::replaced).sum();
+        let enabled = standings.iter().filter(|(status, _)| *status != CameraStatus::Disabled);
+        NodeHealth {
+            phase: Phase::Update,
+            state: "online".into(),
+            reason: None,
+            cameras_online: standings.iter().filter(|(status, _)| status.sees()).count() as u32,
+            cameras_total: enabled.count() as u32,
+            inference_fps: rates.iter().sum::<f64>() as f32,
+            dropped_ratio: replaced as f32 / decoded.max(1) as f32,
+            mqtt_queue: 0,
+        }
     }
 
     /// The text of `/metrics`. A new family is one line.
@@ -237,6 +286,31 @@ impl Figures {
         out.counter("oriel_events_refused_total", "Events lost because the ledger was behind.", one(&desk.refused));
         out.counter("oriel_events_lost_total", "Events deleted before a broker took them.", one(&ledger.lost));
         out.counter("oriel_ledger_failures_total", "Commits that failed and were tried again.", one(&ledger.failed));
+        let gates = self.cameras.iter().zip(&self.gates.cameras);
+        let muted = gates.clone().map(|(id, gate)| ([("camera", id.as_str())], gate.muted.load(Relaxed) as f64));
+        out.counter("oriel_events_muted_total", "Incidents not recorded: switched off by a command.", muted);
+        let unseen = gates.map(|(id, gate)| ([("camera", id.as_str())], gate.unseen.load(Relaxed) as f64));
+        out.counter("oriel_frames_switched_off_total", "Pictures not analysed: switched off by a command.", unseen);
+        let (accepted, refused) = (one(&self.gates.accepted), one(&self.gates.refused));
+        out.counter("oriel_commands_total", "Commands and switches that were obeyed.", accepted);
+        out.counter("oriel_commands_refused_total", "Commands and switches that were refused.", refused);
+        if let Some(link) = self.link.upgrade() {
+            let (counters, trouble) = (link.counters(), link.trouble().map(|trouble| trouble.cause));
+            let causes =
+                Cause::ALL.map(|cause| ([("cause", cause.word())], f64::from(u8::from(trouble == Some(cause)))));
+            out.gauge(
+                "oriel_mqtt_up",
+                "1 while there is a line to the broker.",
+                [([], f64::from(u8::from(link.connected())))],
+            );
+            out.gauge("oriel_mqtt_trouble", "1 for the cause that keeps events from the broker.", causes);
+            out.counter("oriel_mqtt_delivered_total", "Events the broker acknowledged.", one(&counters.delivered));
+            out.counter("oriel_mqtt_sent_total", "Events sent, repetitions included.", one(&counters.sent));
+            out.counter("oriel_mqtt_refused_total", "Messages the broker refused, each time.", one(&counters.refused));
+            out.counter("oriel_mqtt_connects_total", "Connections to the broker.", one(&counters.connects));
+            out.counter("oriel_mqtt_failures_total", "Attempts and connections that failed.", one(&counters.failures));
+            out.counter("oriel_mqtt_strays_total", "Acknowledgements of nothing sent.", one(&counters.strays));
+        }
         out.counter("oriel_snapshots_skipped_total", "Events without their picture.", one(&desk.pictures_skipped));
         out.counter("oriel_clips_written_total", "Clips of events written.", one(&self.archive.written));
         let (clips_lost, cut) = (self.clips_lost() as f64, self.reels.iter().map(|reel| reel.losses().1).sum::<u64>());
@@ -284,7 +358,7 @@ impl Figures {
         if self.engine.broken() { Err("an inference worker has ended by itself".into()) } else { Ok(()) }
     }
 
-    /// Sound, every enabled camera known to be online or why it is not, and the ledger takes events.
+    /// Sound, every enabled camera known to be online or why it is not, the ledger takes events, and the broker gets them.
     pub fn ready(&self) -> Result<(), String> {
         self.healthy()?;
         if self.ledger.failing.load(Relaxed) {
@@ -299,9 +373,13 @@ impl Figures {
             .filter(|(_, standing)| *standing == connecting)
             .map(|(id, _)| id.as_str())
             .collect();
-        match waiting.is_empty() {
-            true => Ok(()),
-            false => Err(format!("still connecting: {}", waiting.join(", "))),
+        if !waiting.is_empty() {
+            return Err(format!("still connecting: {}", waiting.join(", ")));
+        }
+        let trouble = self.link.upgrade().and_then(|link| link.trouble()).filter(line::stands);
+        match trouble {
+            Some(trouble) => Err(format!("events do not reach the broker: {}", trouble.cause.word())),
+            None => Ok(()),
         }
     }
 

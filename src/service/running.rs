@@ -1,20 +1,24 @@
 //! A running box: broker, ledger, link, engine, HTTP server, cameras; started in this order and ended by their needs: who
 //! looks on first, who writes last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 
 use super::archive::{Archive, Keep};
+use super::command::{Commander, Gate, Gates};
 use super::desk::{Clerk, Desk, Eye, LiveListener, Look};
 use super::envelope::{Envelope, Mode};
+use super::line::{LineNews, LineWatch};
 use super::pages::{Figures, Rates, Standings};
 use super::{Feed, Loop, elsewhere, frigate, home_assistant, restart};
-use crate::base::event::{CameraHealth, CameraState, Event, ModelRef, Phase, Severity};
+use crate::base::event::{CameraHealth, CameraState, Event, ModelRef, NodeHealth, Phase, Severity};
 use crate::base::frame::CameraId;
 use crate::base::health::{CameraStatus, Reason};
 use crate::base::id;
@@ -26,13 +30,15 @@ use crate::console;
 use crate::engine::{Engine, Listener, Overload};
 use crate::ledger::{self, Reader, Recorder, Row};
 use crate::media::{self, Reel, SourceState};
-use crate::mqtt::{self, Bell, Echo, Link, LinkSpec};
+use crate::mqtt::{self, Bell, Echo, Link, LinkSpec, Orders, Timing};
 use crate::webhook::{self, Doorbell, Webhook};
 
 /// How long a clean stop waits for the broker to take what is unsent.
 const DRAIN: Duration = Duration::from_secs(5);
-/// Between two `stats` messages and two reports of drops.
-const STATS: Duration = Duration::from_secs(10);
+/// Between two looks at the line to the broker.
+const LOOK: Duration = Duration::from_secs(1);
+/// Looks between two `stats` messages and two reports of drops: ten seconds.
+const STATS: u32 = 10;
 
 pub struct Service {
     stop: Stop,
@@ -89,6 +95,7 @@ impl Service {
             port,
             tls,
             ca: config.mqtt.ca.clone(),
+            identity: config.mqtt.identity.clone(),
             user: config.mqtt.user.clone(),
             password: config.mqtt.password.clone(),
             protocol,
@@ -100,10 +107,21 @@ impl Service {
             client: format!("oriel-{}", config.node),
             data: config.data.clone(),
             echoes: echoes(&config),
+            timing: Timing::default(),
         };
         let ledger = recorder.counters();
         let left_open = recorder.left_open().to_vec();
-        let link = Arc::new(Link::start(spec, recorder.marks(), bell)?);
+        let gates = Gates::new(&config.cameras);
+        let orders = config.mqtt.commands.then(|| {
+            let mut commander = Commander::new(&config.mqtt.prefix, &config.node, Arc::clone(&gates));
+            let hear = Box::new(move |message: &mqtt::Message| commander.hear(message, Timestamp::now()));
+            Orders { filters: Commander::filters(), hear }
+        });
+        let hears = orders.is_some();
+        let link = Arc::new(Link::start_with(spec, recorder.marks(), bell, orders)?);
+        if hears {
+            gates.states().into_iter().for_each(|(topic, text)| link.state(&topic, text));
+        }
         link.state("info", info(&config, &boot));
         elsewhere::publish(&link, &config.data, &retained_elsewhere(&config));
         let (mut webhooks, mut posted) = (Vec::new(), Vec::new());
@@ -146,8 +164,9 @@ impl Service {
             let look = |pictures: config::Snapshots| Look { boxes: pictures.boxes, blur: Arc::clone(&blur) };
             let snapshots = camera.snapshots.map(look);
             let clips = reels[index].clone().map(|reel| (reel, archive.slot()));
-            let (envelope, best) = (envelope(camera), BTreeMap::new());
-            Box::new(LiveListener { envelope, desk, snapshots, blur, clips, best, eye: Eye::default() })
+            let (envelope, best, gate) = (envelope(camera), BTreeMap::new(), Arc::clone(&gates.cameras[index]));
+            let (muted, eye) = (BTreeSet::new(), Eye::default());
+            Box::new(LiveListener { envelope, desk, snapshots, blur, gate, muted, clips, best, eye })
         })?);
         let standings = Standings::new(&config.cameras);
         let figures = Arc::new(Figures {
@@ -159,6 +178,8 @@ impl Service {
             archive: archive.slot().tally,
             reels: reels.iter().flatten().cloned().collect(),
             ledger,
+            link: Arc::downgrade(&link),
+            gates: Arc::clone(&gates),
             standings: standings.clone(),
             webhooks: posted,
             rates: Rates::new(config.cameras.len()),
@@ -188,13 +209,17 @@ impl Service {
                 stop: stop.clone(),
                 standings: standings.clone(),
                 reel: reels[index].clone(),
+                gate: Arc::clone(&gates.cameras[index]),
             };
             let thread = std::thread::Builder::new().name(format!("cam-{}", camera.id));
             cameras.push(thread.spawn(move || part.run()).context("cannot start a camera's thread")?);
         }
         let reporter = std::thread::Builder::new().name("reporter".into()).spawn({
             let (link, stop) = (Arc::clone(&link), stop.clone());
-            move || report(&figures, &link, &stop)
+            let mode = Mode::Live { boot, clock: Arc::new(SystemClock), open: BTreeMap::new() };
+            let envelope = Envelope { node: config.node.clone(), camera: "-".into(), model: None, mode };
+            let teller = Teller { desk: desk.clone(), envelope, data: config.data.clone() };
+            move || report(&figures, &link, &teller, &stop)
         })?;
         let frigate = config.sinks.frigate.as_deref().map(frigate::available);
         Ok(Service {
@@ -268,13 +293,28 @@ struct CameraPart {
     stop: Stop,
     standings: Standings,
     reel: Option<Arc<Reel>>,
+    gate: Arc<Gate>,
 }
 
 impl CameraPart {
     fn run(mut self) {
         self.status(CameraStatus::Offline, Some("connecting"));
         let feed = Feed::new(Arc::clone(&self.engine), self.id);
-        let on_shot = Arc::new(move |session: u32, shot: media::Shot| feed.live(session, shot));
+        let (gate, engine, id) = (Arc::clone(&self.gate), Arc::clone(&self.engine), self.id);
+        let was_off = AtomicBool::new(false);
+        let on_shot = Arc::new(move |session: u32, shot: media::Shot| {
+            if gate.enabled() {
+                was_off.store(false, Relaxed);
+                return feed.live(gate.session(session), shot);
+            }
+            gate.unseen.fetch_add(1, Relaxed);
+            if !was_off.swap(true, Relaxed) {
+                // What is open ends here; what comes later belongs to another session.
+                engine.interrupt(id, gate.session(session));
+                gate.next_era();
+            }
+            media::Flow::Go
+        });
         let source = self.camera.source.clone();
         let stop = self.stop.clone();
         let mut session = 0;
@@ -317,7 +357,7 @@ impl CameraPart {
 
     /// The session is over: incidents close, then the clips that they wait for.
     fn over(&self, session: u32) {
-        self.engine.interrupt(self.id, session);
+        self.engine.interrupt(self.id, self.gate.session(session));
         self.reel.iter().for_each(|reel| reel.cut());
     }
 
@@ -388,11 +428,43 @@ fn info(config: &Config, boot: &str) -> String {
     .to_string()
 }
 
-/// Every ten seconds: counters to the `stats` topic, drops to the log, cameras that the box cannot keep up with.
-fn report(figures: &Figures, link: &Link, stop: &Stop) {
+/// Files what the box has to say of itself.
+struct Teller {
+    desk: Desk,
+    envelope: Envelope,
+    data: PathBuf,
+}
+
+impl Teller {
+    fn tell(&self, news: LineNews, figures: &Figures) {
+        let severity = if news.phase == Phase::Start { Severity::Warn } else { Severity::Info };
+        let waiting = Reader::open(&self.data).and_then(|reader| reader.waiting());
+        let health = NodeHealth {
+            phase: news.phase,
+            state: news.state().into(),
+            reason: Some(news.cause.word().into()),
+            mqtt_queue: waiting.unwrap_or_default(),
+            ..figures.node_health()
+        };
+        self.desk.file(self.envelope.node_health(health, severity, news.correlation), None);
+    }
+}
+
+/// Every second: how the line to the broker stands. Every ten: counters to the `stats` topic, drops to the log, cameras that
+/// the box cannot keep up with.
+fn report(figures: &Figures, link: &Link, teller: &Teller, stop: &Stop) {
+    let mut line = LineWatch::default();
+    let mut looks: u32 = 0;
     let mut before = figures.tallies();
     let mut overloads: Vec<Overload> = figures.cameras.iter().map(|_| Overload::default()).collect();
-    while !stop.wait(STATS) {
+    while !stop.wait(LOOK) {
+        if let Some(news) = line.observe(link.trouble(), Instant::now()) {
+            teller.tell(news, figures);
+        }
+        looks = looks.wrapping_add(1);
+        if !looks.is_multiple_of(STATS) {
+            continue;
+        }
         let standings = figures.standings.read();
         for (index, now) in figures.tallies().into_iter().enumerate() {
             let was = std::mem::replace(&mut before[index], now);

@@ -1,6 +1,6 @@
 //! An event to record, for tests and benches.
 
-use oriel::base::event::{Body, Event, NodeHealth, Phase, Severity};
+use oriel::base::event::{Body, CameraHealth, CameraState, Event, NodeHealth, Phase, Severity};
 use oriel::base::id;
 
 /// Of the box itself, about 600 bytes when published; `state` tells one from another.
@@ -30,4 +30,19 @@ pub fn event(state: &str) -> Box<Event> {
             mqtt_queue: 3,
         }),
     })
+}
+
+/// Of another type than `event`, so that a broker can tell them apart by topic.
+pub fn other() -> Box<Event> {
+    let mut other = event("");
+    other.body = Body::CameraHealth(CameraHealth {
+        phase: Phase::Start,
+        camera: "north".into(),
+        state: CameraState::Offline,
+        reason: None,
+        fps: None,
+        last_frame_at: None,
+        score: None,
+    });
+    other
 }

@@ -4,7 +4,9 @@
 pub mod answer;
 pub mod asyncapi;
 pub mod events;
+pub mod faulty;
 pub mod looped;
+pub mod raw;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,246 @@
+//! Commands as a desk would give them: a running box with a clip for a camera and the embedded broker. What is asked
+//! properly happens and is told; what is not is refused, and the box goes on.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use common::raw::publish;
+use oriel::base::stop::Stop;
+use oriel::base::time::Timestamp;
+use oriel::mqtt::{News, Protocol, Server, Subscription};
+use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+}
+
+fn within(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Topic and payload.
+type Message = (String, Vec<u8>);
+
+/// A running box and all that is said on its broker.
+struct Rig {
+    folder: tempfile::TempDir,
+    port: u16,
+    http: u16,
+    heard: Arc<Mutex<Vec<Message>>>,
+    _subscription: Subscription,
+    _service: Ended,
+}
+
+impl Rig {
+    fn start(commands: bool) -> Rig {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (port, http) = (free_port(), free_port());
+        let text = format!(
+            "version: 1\nnode: box\ndata: {}\nmqtt: {{listen: \"127.0.0.1:{port}\", commands: {commands}}}\n\
+             http: {{listen: \"127.0.0.1:{http}\"}}\ncameras:\n  gate:\n    kind: gate\n    source: {}\n    \
+             model: demo_figures\n    lines:\n      l: {{a: [0.5, 1.0], b: [0.5, 0.45]}}\n    rules:\n      \
+             pass: {{type: gate.crossing, line: l}}\n",
+            folder.path().join("data").display(),
+            common::here("testdata/clips/gate.mp4").display(),
+        );
+        let config = folder.path().join("oriel.yml");
+        std::fs::write(&config, text).expect("a file");
+        let log = std::fs::File::create(folder.path().join("log")).expect("a file");
+        let service = Command::new(env!("CARGO_BIN_EXE_oriel"))
+            .args(["run", "-c"])
+            .arg(&config)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .stderr(log)
+            .spawn()
+            .map(Ended)
+            .expect("the binary was built for this test");
+        let heard = Arc::<Mutex<Vec<Message>>>::default();
+        let kept = heard.clone();
+        let server = Server::plain("127.0.0.1", port, Protocol::V311);
+        let on_news = move |news: News| {
+            if let News::Message { topic, payload } = news {
+                kept.lock().expect("a lock").push((topic.to_owned(), payload.to_vec()));
+            }
+        };
+        let subscription = Subscription::start(server, "oriel/#".into(), "desk".into(), Stop::default(), on_news);
+        let subscription = subscription.expect("a thread");
+        let rig = Rig { folder, port, http, heard, _subscription: subscription, _service: service };
+        within("the camera's crossings come", || !rig.said("/events/gate/gate.crossing").is_empty());
+        rig
+    }
+
+    /// Everything said on topics that end so.
+    fn said(&self, topic: &str) -> Vec<Vec<u8>> {
+        let heard = self.heard.lock().expect("a lock");
+        heard.iter().filter(|(on, _)| on.ends_with(topic)).map(|(_, payload)| payload.clone()).collect()
+    }
+
+    fn last(&self, topic: &str) -> String {
+        self.said(topic).pop().map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default()
+    }
+
+    /// Gives a command and waits for the answer to it.
+    fn asks(&self, name: &str, request: &str, fields: Value) -> Value {
+        let mut command = json!({"request": request, "at": Timestamp::now().to_string()});
+        command.as_object_mut().expect("an object").extend(fields.as_object().cloned().unwrap_or_default());
+        let topic = format!("oriel/box/cmd/{name}");
+        publish(self.port, &topic, command.to_string().as_bytes(), 1, false);
+        self.answer(name, request)
+    }
+
+    fn answer(&self, name: &str, request: &str) -> Value {
+        let mut found = Value::Null;
+        within(&format!("an answer to {name} {request}"), || {
+            let answers = self.said(&format!("/cmd/{name}/reply"));
+            let answers = answers.iter().filter_map(|answer| serde_json::from_slice::<Value>(answer).ok());
+            found = answers.filter(|answer| answer["request"] == request).next_back().unwrap_or_default();
+            !found.is_null()
+        });
+        found
+    }
+
+    fn stats(&self) -> Value {
+        let url = format!("http://127.0.0.1:{}/stats", self.http);
+        let text = ureq::get(url).call().expect("the page").body_mut().read_to_string().expect("UTF-8");
+        serde_json::from_str(&text).expect("JSON")
+    }
+}
+
+#[test]
+fn a_box_obeys_what_is_asked_properly() {
+    let rig = Rig::start(true);
+    within("the switches tell how they stand", || rig.last("gate/events/state") == "ON");
+    assert_eq!(rig.last("gate/rule/pass/state"), "ON");
+
+    // Once more, byte for byte.
+    let answer = rig.asks("resend", "again-1", json!({"since_sequence": 1, "to": 2}));
+    assert_eq!(answer["ok"], true, "{answer}");
+    within("the last of them is told", || {
+        rig.said("/resend/again-1")
+            .iter()
+            .any(|last| serde_json::from_slice::<Value>(last).is_ok_and(|last| last["done"] == true))
+    });
+    let copies = rig.said("/resend/again-1");
+    let last: Value = serde_json::from_slice(&copies[copies.len() - 1]).expect("JSON");
+    assert_eq!((&last["from"], &last["missing"]), (&json!(1), &json!(0)), "{last}");
+    assert_eq!(last["sent"], copies.len() as u64 - 1);
+    let originals: BTreeMap<String, Vec<u8>> = {
+        let heard = rig.heard.lock().expect("a lock");
+        let events = heard.iter().filter(|(topic, _)| topic.contains("/events/"));
+        events.map(|(_, payload)| (sequence(payload), payload.clone())).collect()
+    };
+    for copy in &copies[..copies.len() - 1] {
+        assert_eq!(Some(copy), originals.get(&sequence(copy)), "the same bytes");
+    }
+    // A time before everything is from the first; one in the future is nothing.
+    let answer = rig.asks("resend", "again-2", json!({"since_time": "2000-01-01T00:00:00Z"}));
+    assert_eq!(answer["from"], 1, "{answer}");
+    let answer = rig.asks("resend", "again-3", json!({"since_time": "2100-01-01T00:00:00Z"}));
+    assert!(answer["from"].as_i64() > answer["to"].as_i64(), "{answer}");
+
+    // The rule off: its crossings are counted, not told.
+    publish(rig.port, "oriel/box/cameras/gate/rule/pass/set", b"OFF", 1, false);
+    within("it is off", || rig.last("gate/rule/pass/state") == "OFF");
+    let muted = || rig.stats()["cameras"]["gate"]["events_muted"].as_u64().unwrap_or(0);
+    let before = rig.said("/events/gate/gate.crossing").len();
+    within("a crossing is muted", || muted() > 0);
+    let after = rig.said("/events/gate/gate.crossing").len();
+    assert!(after <= before + 1, "one may have been on its way: {before}, then {after}");
+    publish(rig.port, "oriel/box/cameras/gate/rule/pass/set", b"ON", 1, false);
+    within("it is on again", || rig.said("/events/gate/gate.crossing").len() > after);
+
+    // The camera off: its pictures are not looked at; then it sees again.
+    let answer = rig.asks("disable", "off-1", json!({"camera": "gate"}));
+    assert_eq!(answer["ok"], true, "{answer}");
+    assert_eq!(rig.last("gate/enabled/state"), "OFF");
+    within("its pictures are counted", || rig.stats()["cameras"]["gate"]["switched_off"].as_u64().unwrap_or(0) > 10);
+    let before = rig.said("/events/gate/gate.crossing").len();
+    rig.asks("enable", "on-1", json!({"camera": "gate"}));
+    within("it sees again", || rig.said("/events/gate/gate.crossing").len() > before);
+
+    // What is not asked properly is refused, and nothing changes.
+    let code = |answer: Value| answer["code"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(code(rig.asks("disable", "off-2", json!({"camera": "south"}))), "unknown_target");
+    assert_eq!(code(rig.asks("reload", "load-1", json!({}))), "unsupported");
+    publish(
+        rig.port,
+        "oriel/box/cmd/disable",
+        br#"{"request":"old","at":"2020-01-01T00:00:00Z","camera":"gate"}"#,
+        1,
+        false,
+    );
+    assert_eq!(code(rig.answer("disable", "old")), "stale");
+    for hostile in [&b"\xff\xfe"[..], b"", b"{", &[b'['; 4000], &[b'x'; 100_000]] {
+        publish(rig.port, "oriel/box/cmd/disable", hostile, 1, false);
+        publish(rig.port, "oriel/box/cameras/gate/events/set", hostile, 1, false);
+    }
+    within("all are counted", || rig.stats()["mqtt"]["commands_refused"].as_u64().unwrap_or(0) >= 13);
+    assert_eq!((rig.last("gate/enabled/state"), rig.last("gate/events/state")), ("ON".into(), "ON".into()));
+    assert!(rig.stats()["mqtt"]["connected"].as_bool().unwrap_or(false));
+    watch_fills_its_gap(&rig);
+}
+
+/// A watch that ends, and a later one that begins with what came in between.
+fn watch_fills_its_gap(rig: &Rig) {
+    let state = rig.folder.path().join("watch.json");
+    std::fs::write(&state, r#"{"box":1}"#).expect("a file");
+    let output = watch(rig.port, &state, "4");
+    let sequences: Vec<u64> = output.lines().filter_map(|line| sequence(line.as_bytes()).parse().ok()).collect();
+    assert_eq!(sequences, [2, 3, 4, 5], "from the first that was missed, in order: {output}");
+    let kept: Value = serde_json::from_slice(&std::fs::read(&state).expect("a file")).expect("JSON");
+    assert_eq!(kept, json!({"box": 5}));
+}
+
+fn watch(port: u16, state: &Path, count: &str) -> String {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_oriel"))
+        .args(["watch", "--json", "--count", count, "--url", &format!("mqtt://127.0.0.1:{port}"), "--state"])
+        .arg(state)
+        .stdout(Stdio::piped())
+        .spawn()
+        .map(Ended)
+        .expect("the binary was built for this test");
+    within("the watch ends", || child.0.try_wait().expect("our child").is_some());
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut child.0.stdout.take().expect("piped"), &mut text).expect("UTF-8");
+    text
+}
+
+#[test]
+fn a_box_that_was_not_told_to_takes_no_commands() {
+    let rig = Rig::start(false);
+    publish(rig.port, "oriel/box/cameras/gate/events/set", b"OFF", 1, false);
+    let before = rig.said("/events/gate/gate.crossing").len();
+    within("its events go on", || rig.said("/events/gate/gate.crossing").len() > before + 1);
+    assert_eq!(rig.last("gate/events/state"), "");
+    assert_eq!(rig.stats()["mqtt"]["commands"], 0);
+    // A watch does not wait for ever for what it cannot get: the gap is shown, the live events come.
+    let state = rig.folder.path().join("watch.json");
+    std::fs::write(&state, r#"{"box":0}"#).expect("a file");
+    assert_eq!(watch(rig.port, &state, "1").lines().count(), 1);
+}
+
+fn sequence(payload: &[u8]) -> String {
+    let event: Value = serde_json::from_slice(payload).unwrap_or_default();
+    event["sequence"].as_str().unwrap_or_default().to_owned()
+}

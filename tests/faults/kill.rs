@@ -10,7 +10,7 @@ use std::time::Duration;
 use oriel::base::stop::Stop;
 use oriel::broker::Broker;
 use oriel::ledger::{Filter, Reader, Recorder};
-use oriel::mqtt::{Bell, Link, LinkSpec, News, Protocol, Server, Subscription};
+use oriel::mqtt::{Bell, Link, LinkSpec, News, Protocol, Server, Subscription, Timing};
 
 use super::{Dice, Killed, is_part, number_of, numbered, part, scale, within};
 
@@ -30,6 +30,7 @@ fn publisher(folder: &Path) {
         node: "box-1".into(),
         client: "oriel-box-1".into(),
         data: folder.to_owned(),
+        timing: Timing::default(),
     };
     let link = Link::start(spec, recorder.marks(), bell).expect("a link");
     for n in first..first + count {

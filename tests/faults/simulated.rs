@@ -1,7 +1,7 @@
 //! Many events through book and outbox in simulated time, under every kind of trouble at once: Jepsen in one thread.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use oriel::base::event::{Body, Event};
 use oriel::base::time::Timestamp;
@@ -110,7 +110,7 @@ impl World {
     }
 
     fn lose_line(&mut self) {
-        self.outbox.lost();
+        self.outbox.lost(Instant::now());
         self.line.clear();
         self.packet = 0;
     }
@@ -141,8 +141,7 @@ impl World {
                 }
                 assert!(row.intact, "number {}", row.sequence);
                 self.packet += 1;
-                self.outbox.hand(Parcel::Event(row.sequence));
-                self.outbox.sent(self.packet);
+                self.outbox.hand(Parcel::Event(row.sequence), self.packet, Instant::now());
                 self.line.push_back((self.packet, row.payload));
             }
         }

@@ -113,8 +113,8 @@ impl Rig {
         let mut found = Value::Null;
         within(&format!("an answer to {name} {request}"), || {
             let answers = self.said(&format!("/cmd/{name}/reply"));
-            let answers = answers.iter().filter_map(|answer| serde_json::from_slice::<Value>(answer).ok());
-            found = answers.filter(|answer| answer["request"] == request).next_back().unwrap_or_default();
+            let mut answers = answers.iter().filter_map(|answer| serde_json::from_slice::<Value>(answer).ok());
+            found = answers.rfind(|answer| answer["request"] == request).unwrap_or_default();
             !found.is_null()
         });
         found

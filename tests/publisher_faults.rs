@@ -103,7 +103,7 @@ fn survives(mode: Mode, protocol: Protocol, count: u32) -> (usize, usize) {
     assert!(duplicates <= WINDOW * (connects - 1), "{duplicates} duplicates over {connects} connections");
     // Pauses are 0.75 s at the least.
     assert!(connects as f64 <= elapsed.as_secs_f64() / 0.7 + 2.0, "{connects} connections in {elapsed:?}");
-    assert_eq!(broker.broke_rules(), [String::new(); 0]);
+    assert!(broker.broke_rules().is_empty(), "{:?}", broker.broke_rules());
     (duplicates, connects)
 }
 
@@ -194,7 +194,8 @@ fn a_line_cut_anywhere_loses_nothing() {
 
 #[test]
 fn a_flapping_broker_gets_everything() {
-    survives(Mode::Flaps(Duration::from_millis(300)), Protocol::V311, 200);
+    let (_, connects) = survives(Mode::Flaps(Duration::from_millis(50)), Protocol::V311, 300);
+    assert!(connects >= 2, "it did flap");
 }
 
 #[test]
@@ -207,7 +208,7 @@ fn what_a_broker_of_mqtt_5_allows_is_kept_to() {
     post.recorder.accept(event(&large)).expect("room");
     post.record(50..100);
     within("the neighbours of the large one are through", || post.waiting() == 1);
-    assert_eq!(broker.broke_rules(), [String::new(); 0]);
+    assert!(broker.broke_rules().is_empty(), "{:?}", broker.broke_rules());
     assert!(broker.most_waiting() <= 3, "{}", broker.most_waiting());
     assert_eq!(broker.events().len(), 100);
     within("it is told", || post.cause() == Some("refused_publish"));

@@ -10,11 +10,13 @@ use crate::base::health::CameraStatus;
 const EXAMPLES: &str = include_str!("../../docs/event-examples.json");
 /// Where the types' schemas stand in the document.
 const SCHEMAS: &str = "/components/schemas";
+const AT: &str = "2026-11-24T07:15:04Z";
 const CLOUD_EVENT: &str = "application/cloudevents+json";
 
 /// One topic of ours.
 struct Topic {
     name: &'static str,
+    way: Way,
     /// Below `{prefix}/{node}/`.
     address: &'static str,
     what: &'static str,
@@ -22,6 +24,22 @@ struct Topic {
     retained: bool,
     /// Names of messages in `components`.
     messages: Vec<String>,
+}
+
+/// Seen from the box.
+#[derive(Clone, Copy)]
+enum Way {
+    Sends,
+    Receives,
+}
+
+impl Way {
+    fn word(self) -> &'static str {
+        match self {
+            Way::Sends => "send",
+            Way::Receives => "receive",
+        }
+    }
 }
 
 /// Pretty JSON, which is YAML too.
@@ -50,9 +68,9 @@ pub fn document() -> anyhow::Result<String> {
         let messages: Vec<Value> =
             refs(&format!("#/channels/{}/messages", topic.name)).into_iter().map(|m| m.1).collect();
         operations.insert(
-            format!("send_{}", topic.name),
+            format!("{}_{}", topic.way.word(), topic.name),
             json!({
-                "action": "send",
+                "action": topic.way.word(),
                 "channel": reference(&format!("#/channels/{}", topic.name)),
                 "messages": messages,
                 "bindings": { "mqtt": { "qos": topic.qos, "retain": topic.retained, "bindingVersion": "0.2.0" } },
@@ -64,7 +82,7 @@ pub fn document() -> anyhow::Result<String> {
         "info": {
             "title": "oriel over MQTT",
             "version": "v1",
-            "description": "What a box publishes. Within v1 fields, types and topics are only added: ignore those you do not \
+            "description": "What a box publishes, and what it can be told. Within v1 fields, types and topics are only added: ignore those you do not \
                             know. docs/events.md tells the same in words.",
             "license": { "name": "Apache-2.0" },
         },
@@ -99,12 +117,18 @@ pub fn document() -> anyhow::Result<String> {
 }
 
 fn topics() -> Vec<Topic> {
-    let of_events = Body::SHORT_TYPES.iter().map(|name| message_of(name)).collect();
+    let of_events: Vec<String> = Body::SHORT_TYPES.iter().map(|name| message_of(name)).collect();
+    let once_more = of_events.iter().cloned().chain(["resend_end".to_owned()]).collect();
     let one = |name: &str| vec![name.to_owned()];
-    let state = |name, address, what| Topic { name, address, what, qos: 1, retained: true, messages: one(name) };
+    let plain =
+        |name, way, address, what, messages| Topic { name, way, address, what, qos: 1, retained: false, messages };
+    let state = |name, address, what| Topic { retained: true, ..plain(name, Way::Sends, address, what, one(name)) };
+    let switch =
+        |name, address, what| Topic { retained: true, ..plain(name, Way::Sends, address, what, one("switch")) };
     vec![
         Topic {
             name: "events",
+            way: Way::Sends,
             address: "events/{camera}/{type}",
             what: "One message is one event, a CloudEvents 1.0 object. Delivered at least once and in order: drop duplicates \
                    by `source` and `id`.",
@@ -120,14 +144,57 @@ fn topics() -> Vec<Topic> {
         state("inside", "cameras/{camera}/zones/{zone}/{class}", "Objects inside a zone now."),
         Topic {
             name: "ha_event",
+            way: Way::Sends,
             address: "ha/{camera}/event",
             what: "An event once more, flat, for Home Assistant; where `sinks.home_assistant` is on.",
             qos: 0,
             retained: false,
             messages: one("ha_event"),
         },
+        switch("switch_state", "cameras/{camera}/{switch}/state", "How a switch stands, where commands are taken."),
+        switch(
+            "rule_state",
+            "cameras/{camera}/rule/{rule}/state",
+            "How a rule's switch stands, where commands are taken.",
+        ),
+        plain(
+            "switch_set",
+            Way::Receives,
+            "cameras/{camera}/{switch}/set",
+            "Turns a switch; a retained message is refused. Where commands are taken.",
+            one("switch"),
+        ),
+        plain(
+            "rule_set",
+            Way::Receives,
+            "cameras/{camera}/rule/{rule}/set",
+            "Turns a rule off or on; a retained message is refused. Where commands are taken.",
+            one("switch"),
+        ),
+        plain(
+            "command",
+            Way::Receives,
+            "cmd/{command}",
+            "A command, where they are taken; docs/commands.md tells what each does and every code of a refusal.",
+            vec!["resend".into(), "turn".into()],
+        ),
+        plain(
+            "reply",
+            Way::Sends,
+            "cmd/{command}/reply",
+            "The answer to a command that named no response topic (MQTT 3.1.1 has none).",
+            one("reply"),
+        ),
+        plain(
+            "resend",
+            Way::Sends,
+            "resend/{request}",
+            "Events of the ledger once more, byte for byte, for who asked; the last message tells how it ended.",
+            once_more,
+        ),
         Topic {
             name: "stats",
+            way: Way::Sends,
             address: "stats",
             what: "Figures of the service, every ten seconds.",
             qos: 0,
@@ -158,6 +225,9 @@ fn parameters() -> Value {
         "rule": { "description": format!("Id of the rule: {id}."), "examples": ["main-gate"] },
         "zone": { "description": format!("Id of the zone: {id}."), "examples": ["fence"] },
         "class": { "description": "Kind of the objects.", "examples": ["person", "car"] },
+        "switch": { "description": "What is turned.", "enum": ["enabled", "events", "snapshots"] },
+        "command": { "description": "What is asked for.", "enum": ["resend", "enable", "disable"] },
+        "request": { "description": "The sender's name for it: 1 to 64 letters, digits, `-` and `_`.", "examples": ["desk-17"] },
     })
 }
 
@@ -197,6 +267,21 @@ fn messages(examples: &[Event]) -> Map<String, Value> {
         ("inside", text, "Inside", json!("2")),
         ("ha_event", "application/json", "FlatEvent", flat()),
         ("stats", "application/json", "Stats", stats()),
+        ("switch", text, "Switch", json!("ON")),
+        ("resend", "application/json", "Resend", json!({ "request": "desk-17", "at": AT, "since_sequence": 4711 })),
+        ("turn", "application/json", "Turn", json!({ "request": "desk-18", "at": AT, "camera": "north-in" })),
+        (
+            "reply",
+            "application/json",
+            "Reply",
+            json!({ "request": "desk-17", "ok": false, "code": "stale", "message": "`at` differs by more than 60 s from the clock of this box" }),
+        ),
+        (
+            "resend_end",
+            "application/json",
+            "ResendEnd",
+            json!({ "done": true, "request": "desk-17", "sent": 240, "from": 4711, "to": 4950, "missing": 0, "more": false }),
+        ),
     ] {
         messages.insert(
             name.into(),
@@ -306,6 +391,58 @@ fn schemas() -> Map<String, Value> {
                 "models": {
                     "type": "object", "description": "SHA-256 by name.", "additionalProperties": { "type": "string" },
                 },
+            },
+        }),
+    );
+    schemas.insert("Switch".into(), json!({ "type": "string", "enum": ["ON", "OFF"] }));
+    let request = json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" });
+    schemas.insert(
+        "Resend".into(),
+        json!({
+            "type": "object",
+            "required": ["request", "at"],
+            "oneOf": [{ "required": ["since_sequence"] }, { "required": ["since_time"] }],
+            "properties": {
+                "request": request, "at": time, "since_sequence": natural, "since_time": time, "to": natural,
+            },
+            "additionalProperties": false,
+        }),
+    );
+    schemas.insert(
+        "Turn".into(),
+        json!({
+            "type": "object",
+            "required": ["request", "at", "camera"],
+            "properties": { "request": request, "at": time, "camera": { "type": "string" }, "rule": { "type": "string" } },
+            "additionalProperties": false,
+        }),
+    );
+    schemas.insert(
+        "Reply".into(),
+        json!({
+            "type": "object",
+            "required": ["request", "ok"],
+            "properties": {
+                "request": { "type": ["string", "null"] },
+                "ok": { "type": "boolean" },
+                "code": { "type": "string", "description": "Why it is refused, from a closed list." },
+                "message": { "type": "string" },
+            },
+        }),
+    );
+    schemas.insert(
+        "ResendEnd".into(),
+        json!({
+            "type": "object",
+            "required": ["done", "sent", "from", "to", "missing"],
+            "properties": {
+                "done": { "const": true },
+                "request": request,
+                "sent": natural,
+                "from": natural,
+                "to": natural,
+                "missing": natural,
+                "more": { "type": "boolean" },
             },
         }),
     );

@@ -1,6 +1,7 @@
 //! `oriel schema`
 
 use super::Outcome;
+use crate::base::access::AccessNote;
 use crate::base::event::Event;
 use crate::catalog::Card;
 
@@ -14,6 +15,8 @@ pub struct Args {
 enum Of {
     Config,
     Events,
+    /// Messages of access control
+    Access,
     /// Model cards
     Card,
     /// Marks and grid of a facade camera
@@ -24,6 +27,10 @@ pub fn run(args: Args) -> Outcome {
     match args.of {
         Of::Events => {
             println!("{:#}", schemars::schema_for!(Event).as_value());
+            Ok(())
+        }
+        Of::Access => {
+            println!("{:#}", schemars::schema_for!(AccessNote).as_value());
             Ok(())
         }
         Of::Card => {

@@ -76,6 +76,10 @@ impl Desk<'_> {
         self.problems.tell(place, message);
     }
 
+    pub(super) fn problems(&self) -> &Problems {
+        self.problems
+    }
+
     /// The value of a key that must be there.
     pub(super) fn needed<'v, T>(
         &self,

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::base::event::{
-    Body, CameraHealth, Common, Counts, CrowdEvent, Event, Fact, FallingObject, FrameRef, GateCrossing, Happening,
-    InZone, Media, ModelRef, Phase, PlateRead, Severity, Speeding, Tailgating, WrongWay, ZoneEvent,
+    Body, CameraHealth, Common, Counts, CrowdEvent, Event, Fact, FallingObject, Forced, FrameRef, GateCrossing,
+    Happening, InZone, Media, ModelRef, ObjectRemoved, Phase, PlateRead, Severity, Speeding, Tailgating, WrongWay,
+    ZoneEvent,
 };
 use crate::base::id;
 use crate::base::scene::Scene;
@@ -72,6 +73,7 @@ impl Envelope {
             media,
             model: self.model.clone(),
             boot,
+            suppressed: (happening.suppressed > 0).then_some(happening.suppressed),
             end_reason: None,
             clock_step_s: None,
         };
@@ -103,13 +105,34 @@ impl Envelope {
             Fact::WrongWay { allowed, heading_deg } => {
                 Body::WrongWay(WrongWay { common, allowed: *allowed, heading_deg: *heading_deg })
             }
-            Fact::Tailgating { leader, followers, gap_ms, authorised, passed } => Body::Tailgating(Tailgating {
+            Fact::Tailgating { leader, followers, gap_ms, authorised, passed, release_ref, vision_only } => {
+                Body::Tailgating(Tailgating {
+                    common,
+                    leader: *leader,
+                    followers: followers.clone(),
+                    gap_ms: *gap_ms,
+                    authorised: *authorised,
+                    passed: *passed,
+                    release_ref: release_ref.clone(),
+                    vision_only: *vision_only,
+                })
+            }
+            Fact::Forced { gate, direction, window_s, passed, denied_ref, vision_only } => Body::Forced(Forced {
                 common,
-                leader: *leader,
-                followers: followers.clone(),
-                gap_ms: *gap_ms,
-                authorised: *authorised,
-                passed: *passed,
+                gate: gate.clone(),
+                direction: *direction,
+                window_s: *window_s,
+                passed_at: when(*passed),
+                denied_ref: denied_ref.clone(),
+                vision_only: *vision_only,
+            }),
+            Fact::ObjectLeft(inside) => Body::ObjectLeft(zone(common, inside)),
+            Fact::ObjectRemoved { zone, stood_s, threshold_s, last_seen } => Body::ObjectRemoved(ObjectRemoved {
+                common,
+                zone: zone.clone(),
+                stood_s: *stood_s,
+                threshold_s: *threshold_s,
+                last_seen_at: when(*last_seen),
             }),
             Fact::Speeding { speed_kmh, limit_kmh, distance_m, seconds } => Body::Speeding(Speeding {
                 common,

@@ -17,6 +17,8 @@ pub mod plate;
 #[cfg(test)]
 mod scenes;
 pub mod speeding;
+#[cfg(test)]
+mod staged;
 pub mod tailgating;
 pub mod wrong_way;
 pub mod zone;

@@ -299,7 +299,14 @@ impl Looped {
         let camera = |_| {
             let kinds = model.classes.iter().map(|class| class.kind).collect();
             let tracker = TrackerSpec::default();
-            let judge = JudgeSpec { tracker, rules: vec![], plates: false, kinds, listener: Box::new(Deaf) };
+            let judge = JudgeSpec {
+                tracker,
+                rules: vec![],
+                plates: false,
+                near_misses: false,
+                kinds,
+                listener: Box::new(Deaf),
+            };
             Some(CameraSpec { lane: 0, gate: GateSpec::default(), judge })
         };
         let terms = LaneTerms { input: model.input, free: None, weight: 1.0, max_batch: 1, max_wait: Duration::ZERO };

@@ -84,6 +84,7 @@ fn engine(model: &Model, way: Way, free: Option<usize>, cameras: usize, seen: &A
             judge: JudgeSpec {
                 tracker: TrackerSpec::default(),
                 plates: false,
+                near_misses: false,
                 rules: vec![],
                 kinds: model.classes.iter().map(|class| class.kind).collect(),
                 listener: Box::new(Keeps(Arc::clone(seen))),

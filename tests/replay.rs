@@ -272,3 +272,100 @@ fn geometry_is_drawn_on_a_picture_of_the_camera() {
     let output = oriel(&["check", "-c", &config, "--draw", &folder.path().join("drawn.txt").display().to_string()]);
     assert_eq!(output.status.code(), Some(2));
 }
+
+/// Somebody walks over a line at half the picture's width in four seconds, and on.
+const WALK: &str = "0:.2 4:.6 6:.8";
+
+/// A config with these rules on that line, and detections of one person who is where `walk` says (second:x).
+fn scene(folder: &Path, rules: &str, walk: &str) -> [String; 2] {
+    let [config, detections] = ["oriel.yml", "detections"].map(|name| folder.join(name));
+    let text = format!(
+        "version: 1\nnode: box\nmodels: [{}]\ncameras:\n  gate:\n    kind: gate\n    source: x.mp4\n    model: demo_figures\n    \
+         lines:\n      l: {{a: [0.5, 1.0], b: [0.5, 0.3]}}\n    rules:\n{rules}",
+        common::here("models").display()
+    );
+    std::fs::write(&config, text).expect("a file");
+    let points: Vec<(f64, f64)> = walk
+        .split_whitespace()
+        .map(|word| {
+            let (at, x) = word.split_once(':').expect("second:x");
+            (at.parse().expect("a number"), x.parse().expect("a number"))
+        })
+        .collect();
+    let mut lines = String::new();
+    for pair in points.windows(2) {
+        let ((t0, x0), (t1, x1)) = (pair[0], pair[1]);
+        for step in 0..((t1 - t0) * 10.0).round() as u64 {
+            let x = x0 + (x1 - x0) * step as f64 / ((t1 - t0) * 10.0);
+            let seen = serde_json::json!({
+                "pts_ns": ((t0 * 10.0).round() as u64 + step) * 100_000_000,
+                "width": 640,
+                "height": 360,
+                "detections": [{"class": "person", "score": 0.9, "box": [x - 0.03, 0.5, x + 0.03, 0.8]}],
+            });
+            lines += &format!("{seen}\n");
+        }
+    }
+    std::fs::write(&detections, lines).expect("a file");
+    [config, detections].map(|path| path.display().to_string())
+}
+
+#[test]
+fn access_control_is_heard_on_the_clips_clock() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let rules = "      forced: {type: gate.forced, line: l, direction: in, access: door-7, window_s: 5}\n";
+    let [config, detections] = scene(folder.path(), rules, WALK);
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (access, out) = (path("access"), path("events"));
+    let replay = |notes: &[&str]| {
+        std::fs::write(&access, notes.join("\n")).expect("a file");
+        let from = ["replay", "-c", &config, "-q", "--from-detections", &detections];
+        oriel(&[&from[..], &["--access", &access, "--events", &out]].concat())
+    };
+    let told = |notes: &[&str]| {
+        let output = replay(notes);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        events(&std::fs::read_to_string(&out).expect("replay wrote it"))
+    };
+    let closed = r#"{"at":"2000-01-01T00:00:00Z","gate":"door-7","event":"closed"}"#;
+    // The closing itself is 3 s before the passage, and who closes was open until then: within the window.
+    assert!(told(&[closed]).is_empty());
+    let denied = r#"{"at":"2000-01-01T00:00:02Z","gate":"door-7","event":"denied"}"#;
+    let forced = told(&[denied]);
+    assert_eq!(forced.len(), 1);
+    let data = &forced[0]["data"];
+    assert_eq!((&forced[0]["type"], &forced[0]["severitytext"]), (&"oriel.gate.forced.v1".into(), &"ERROR".into()));
+    assert_eq!((&data["vision_only"], &data["denied_ref"]), (&false.into(), &"door-7/2000-01-01T00:00:02Z".into()));
+    let granted = r#"{"at":"2000-01-01T00:00:02.5Z","gate":"door-7","event":"granted","person":"card 42"}"#;
+    assert!(told(&[granted, denied]).is_empty(), "in whatever order they stand");
+    assert_eq!(told(&[])[0]["data"]["vision_only"], true);
+    for (line, words) in
+        [(r#"{"at":"now"}"#, "missing field"), (r#"{"at":"now","gate":"g","event":"granted"}"#, "`at`")]
+    {
+        let output = replay(&[closed, line]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && told.contains(words) && told.contains("access:2"), "{told}");
+    }
+}
+
+#[test]
+fn a_gate_says_why_it_told_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let rules =
+        "      pass: {type: gate.crossing, line: l}\n      large: {type: gate.crossing, line: l, min_size: 0.4}\n";
+    let missed = |walk: &str| -> Vec<(String, String)> {
+        let [config, detections] = scene(folder.path(), rules, walk);
+        let out = folder.path().join("near").display().to_string();
+        let output = oriel(&["replay", "-c", &config, "-q", "--from-detections", &detections, "--near-misses", &out]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let word = |value: &Value| value.as_str().expect("a word").to_owned();
+        events(&std::fs::read_to_string(&out).expect("replay wrote it"))
+            .iter()
+            .map(|miss| (word(&miss["rule"]), word(&miss["why_not"][0])))
+            .collect()
+    };
+    let said = |rule: &str, why: &str| (rule.to_owned(), why.to_owned());
+    assert_eq!(missed(WALK), [said("large", "too_small")]);
+    assert_eq!(missed("0:.2 3:.505 5:.505 7:.2 8:.1"), [said("pass", "turned_back"), said("large", "too_small")]);
+    assert_eq!(missed("0:.2 3:.4 5:.2"), []);
+}

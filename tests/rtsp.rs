@@ -235,7 +235,7 @@ fn an_idle_camera_decodes_key_pictures_alone_and_wakes_with_the_next_one() {
         ..GateSpec::default()
     };
     let (tracker, listener) = (TrackerSpec::default(), Box::new(Analysed(Arc::clone(&analysed))));
-    let judge = JudgeSpec { tracker, rules: vec![], kinds: vec![None], plates: false, listener };
+    let judge = JudgeSpec { tracker, rules: vec![], kinds: vec![None], plates: false, near_misses: false, listener };
     let engine = Engine::start(EngineSpec {
         workers: 1,
         plates: None,

@@ -1,5 +1,6 @@
 //! The schema of events, the examples and the types say the same.
 
+use oriel::base::access::AccessNote;
 use oriel::base::event::{Body, Event};
 use serde_json::Value;
 
@@ -62,6 +63,22 @@ fn examples_validate_against_the_agreed_schema() {
     let agreed = jsonschema::validator_for(&serde_json::from_str(&text).expect("JSON")).expect("a schema");
     for example in examples() {
         assert!(agreed.is_valid(&example), "{example:#}");
+    }
+}
+
+/// The message of access control that the document shows, against its schema and its reader.
+#[test]
+fn a_message_of_access_control_fits_its_schema() {
+    let schema = schemars::schema_for!(AccessNote);
+    let schema = jsonschema::validator_for(schema.as_value()).expect("a schema");
+    let shown = DOCUMENT.lines().find(|line| line.starts_with("    {\"at\"")).expect("an example");
+    let message: Value = serde_json::from_str(shown).expect("JSON");
+    assert!(schema.is_valid(&message), "{message}");
+    AccessNote::read(shown.trim().as_bytes(), Some("door-7")).expect("a message");
+    for (key, value) in [("event", "open"), ("gate", "Door 7"), ("card", "42"), ("person", "")] {
+        let mut wrong = message.clone();
+        wrong[key] = value.into();
+        assert!(!schema.is_valid(&wrong) && AccessNote::read(wrong.to_string().as_bytes(), None).is_err(), "{wrong}");
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Happening {
     pub began: Pts,
     /// Set once the incident is over.
     pub ended: Option<Pts>,
+    /// Incidents of the same rule and place that were not told since the last event there.
+    pub suppressed: u32,
     /// [0] is the main one.
     pub objects: Vec<Object>,
     pub fact: Fact,
@@ -59,6 +61,23 @@ pub enum Fact {
         gap_ms: u64,
         authorised: u64,
         passed: u64,
+        release_ref: Option<String>,
+        vision_only: Option<bool>,
+    },
+    Forced {
+        gate: String,
+        direction: Direction,
+        window_s: f32,
+        passed: Pts,
+        denied_ref: Option<String>,
+        vision_only: bool,
+    },
+    ObjectLeft(InZone),
+    ObjectRemoved {
+        zone: String,
+        stood_s: f32,
+        threshold_s: f32,
+        last_seen: Pts,
     },
     Speeding {
         speed_kmh: f32,
@@ -186,6 +205,12 @@ pub enum Body {
     Tailgating(Tailgating),
     #[serde(rename = "oriel.gate.speeding.v1")]
     Speeding(Speeding),
+    #[serde(rename = "oriel.gate.forced.v1")]
+    Forced(Forced),
+    #[serde(rename = "oriel.object.left.v1")]
+    ObjectLeft(ZoneEvent),
+    #[serde(rename = "oriel.object.removed.v1")]
+    ObjectRemoved(ObjectRemoved),
     #[serde(rename = "oriel.plate.read.v1")]
     PlateRead(PlateRead),
     #[serde(rename = "oriel.facade.falling_object.v1")]
@@ -210,6 +235,9 @@ impl Body {
             Body::WrongWay(_) => "gate.wrong_way",
             Body::Tailgating(_) => "gate.tailgating",
             Body::Speeding(_) => "gate.speeding",
+            Body::Forced(_) => "gate.forced",
+            Body::ObjectLeft(_) => "object.left",
+            Body::ObjectRemoved(_) => "object.removed",
             Body::PlateRead(_) => "plate.read",
             Body::FallingObject(_) => "facade.falling_object",
             Body::CameraHealth(_) => "camera.health",
@@ -219,7 +247,7 @@ impl Body {
     }
 
     /// Every type this version can emit, in its short form.
-    pub const SHORT_TYPES: [&'static str; 14] = [
+    pub const SHORT_TYPES: [&'static str; 17] = [
         "gate.crossing",
         "zone.intrusion",
         "zone.loitering",
@@ -229,6 +257,9 @@ impl Body {
         "gate.wrong_way",
         "gate.tailgating",
         "gate.speeding",
+        "gate.forced",
+        "object.left",
+        "object.removed",
         "plate.read",
         "facade.falling_object",
         "camera.health",
@@ -243,11 +274,14 @@ impl Body {
             Body::ZoneIntrusion(data)
             | Body::ZoneLoitering(data)
             | Body::LaneBlocked(data)
-            | Body::FireLaneParking(data) => &data.common,
+            | Body::FireLaneParking(data)
+            | Body::ObjectLeft(data) => &data.common,
             Body::ZoneCrowd(data) => &data.zone.common,
             Body::WrongWay(data) => &data.common,
             Body::Tailgating(data) => &data.common,
             Body::Speeding(data) => &data.common,
+            Body::Forced(data) => &data.common,
+            Body::ObjectRemoved(data) => &data.common,
             Body::PlateRead(data) => &data.common,
             Body::FallingObject(data) => &data.common,
             Body::CameraHealth(_) | Body::NodeHealth(_) | Body::DataLoss(_) => return None,
@@ -260,11 +294,14 @@ impl Body {
             Body::ZoneIntrusion(data)
             | Body::ZoneLoitering(data)
             | Body::LaneBlocked(data)
-            | Body::FireLaneParking(data) => &mut data.common,
+            | Body::FireLaneParking(data)
+            | Body::ObjectLeft(data) => &mut data.common,
             Body::ZoneCrowd(data) => &mut data.zone.common,
             Body::WrongWay(data) => &mut data.common,
             Body::Tailgating(data) => &mut data.common,
             Body::Speeding(data) => &mut data.common,
+            Body::Forced(data) => &mut data.common,
+            Body::ObjectRemoved(data) => &mut data.common,
             Body::PlateRead(data) => &mut data.common,
             Body::FallingObject(data) => &mut data.common,
             Body::CameraHealth(_) | Body::NodeHealth(_) | Body::DataLoss(_) => return None,
@@ -294,6 +331,9 @@ pub struct Common {
     /// Identifies one start of the service on this box.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<String>,
+    /// So many incidents of this rule at this place were not told before this one, because of its `cool_down_s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppressed: Option<u32>,
     /// Why an incident ended that did not end by itself: `restart`, the service ended without closing it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_reason: Option<String>,
@@ -430,10 +470,47 @@ pub struct Tailgating {
     pub followers: Vec<TrackId>,
     /// Between the last two.
     pub gap_ms: u64,
-    /// So many the opening was for; by sight alone, 1.
+    /// So many the opening was for: grants of the access control system; by sight alone, 1.
     pub authorised: u64,
     /// So many have gone through on it.
     pub passed: u64,
+    /// The last grant that the opening was for: gate and time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_ref: Option<String>,
+    /// Where the rule listens to an access control system: true if it said nothing of this opening, so that sight alone decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vision_only: Option<bool>,
+}
+
+/// Somebody went through an access gate, and nobody was let through and the gate was not open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Forced {
+    #[serde(flatten)]
+    pub common: Common,
+    /// Id of the gate in the messages of the access control system.
+    pub gate: String,
+    pub direction: Direction,
+    /// No grant and no opening in so many seconds before.
+    pub window_s: f32,
+    /// When it was on the line; the event waits for late messages.
+    pub passed_at: Timestamp,
+    /// The last refusal in that time: gate and time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied_ref: Option<String>,
+    /// The access control system has said nothing for a day or ever: its silence means little.
+    pub vision_only: bool,
+}
+
+/// A thing that had long stood in a zone is gone, and somebody was near it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ObjectRemoved {
+    #[serde(flatten)]
+    pub common: Common,
+    pub zone: String,
+    /// How long it had stood there, and how long it had to.
+    pub stood_s: f32,
+    pub threshold_s: f32,
+    pub last_seen_at: Timestamp,
 }
 
 /// A subject was faster than it may be.

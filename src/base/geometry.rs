@@ -179,6 +179,18 @@ impl Polygon {
         inside
     }
 
+    /// The smallest box around it.
+    pub fn bounds(&self) -> Rect {
+        let each =
+            |of: fn(&Point) -> f32, pick: fn(f32, f32) -> f32| self.corners.iter().map(of).reduce(pick).unwrap_or(0.0);
+        Rect {
+            left: each(|p| p.x, f32::min),
+            top: each(|p| p.y, f32::min),
+            right: each(|p| p.x, f32::max),
+            bottom: each(|p| p.y, f32::max),
+        }
+    }
+
     pub fn edges(&self) -> impl Iterator<Item = (Point, Point)> + '_ {
         let n = self.corners.len();
         (0..n).map(move |i| (self.corners[i], self.corners[(i + 1) % n]))

@@ -1,6 +1,7 @@
 //! Floor 0: the values every other floor speaks. No I/O, no clock, no foreign thing but serialisation,
 //! timestamps and hashes. Geometry is in fractions of the picture, time is a `Pts` or a `Timestamp`.
 
+pub mod access;
 pub mod command;
 pub mod detection;
 pub mod event;
@@ -11,6 +12,7 @@ pub mod hash;
 pub mod health;
 pub mod histogram;
 pub mod id;
+pub mod miss;
 pub mod model;
 pub mod plate;
 pub mod scene;

@@ -4,6 +4,7 @@
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+use crate::base::access::AccessNote;
 use crate::base::event::{Body, CameraHealth, Event};
 use crate::base::health::CameraStatus;
 
@@ -179,6 +180,13 @@ fn topics() -> Vec<Topic> {
             vec!["resend".into(), "turn".into()],
         ),
         plain(
+            "access",
+            Way::Receives,
+            "access/{gate}",
+            "What an access control system does at a gate; heard where a rule has `access`.",
+            one("access"),
+        ),
+        plain(
             "reply",
             Way::Sends,
             "cmd/{command}/reply",
@@ -226,6 +234,7 @@ fn parameters() -> Value {
         "zone": { "description": format!("Id of the zone: {id}."), "examples": ["fence"] },
         "class": { "description": "Kind of the objects.", "examples": ["person", "car"] },
         "switch": { "description": "What is turned.", "enum": ["enabled", "events", "snapshots"] },
+        "gate": { "description": format!("Id of the gate: {id}."), "examples": ["door-7"] },
         "command": { "description": "What is asked for.", "enum": ["resend", "enable", "disable"] },
         "request": { "description": "The sender's name for it: 1 to 64 letters, digits, `-` and `_`.", "examples": ["desk-17"] },
     })
@@ -267,6 +276,7 @@ fn messages(examples: &[Event]) -> Map<String, Value> {
         ("inside", text, "Inside", json!("2")),
         ("ha_event", "application/json", "FlatEvent", flat()),
         ("stats", "application/json", "Stats", stats()),
+        ("access", "application/json", "AccessNote", json!({ "at": AT, "gate": "door-7", "event": "granted" })),
         ("switch", text, "Switch", json!("ON")),
         ("resend", "application/json", "Resend", json!({ "request": "desk-17", "at": AT, "since_sequence": 4711 })),
         ("turn", "application/json", "Turn", json!({ "request": "desk-18", "at": AT, "camera": "north-in" })),
@@ -335,6 +345,7 @@ fn schemas() -> Map<String, Value> {
     generator.subschema_for::<Event>();
     generator.subschema_for::<CameraHealth>();
     generator.subschema_for::<CameraStatus>();
+    generator.subschema_for::<AccessNote>();
     let mut schemas = generator.take_definitions(true);
     let time = json!({ "type": "string", "format": "date-time" });
     let natural = json!({ "type": "integer", "minimum": 0 });

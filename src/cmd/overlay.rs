@@ -57,6 +57,7 @@ fn lines_of(spec: &RuleSpec) -> Vec<String> {
         RuleSpec::Crossing(spec) => vec![spec.line.line_id.clone()],
         RuleSpec::WrongWay(spec) => vec![spec.line.line_id.clone()],
         RuleSpec::Tailgating(spec) => vec![spec.line.line_id.clone()],
+        RuleSpec::Forced(spec) => vec![spec.line.line_id.clone()],
         RuleSpec::Speeding(spec) => spec.lines.iter().map(|line| line.line_id.clone()).collect(),
         _ => Vec::new(),
     }
@@ -68,6 +69,7 @@ fn zones_of(spec: &RuleSpec) -> Vec<String> {
         RuleSpec::Loitering(spec) => vec![spec.zone_id.clone()],
         RuleSpec::Crowd(spec) => vec![spec.zone_id.clone()],
         RuleSpec::Parking(spec) => vec![spec.zone_id.clone()],
+        RuleSpec::Object(spec) => vec![spec.zone_id.clone()],
         _ => Vec::new(),
     }
 }

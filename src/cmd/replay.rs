@@ -11,17 +11,19 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::overlay::Overlay;
 use super::{BadInput, Failure, Outcome, check};
+use crate::base::access::AccessNote;
 use crate::base::event::{Event, Fact, Happening, ModelRef};
 use crate::base::frame::{CameraId, Colour, Frame, Picture, Pixels, Plane, Planes};
 use crate::base::geometry::{Point, Rect};
+use crate::base::miss::NearMiss;
 use crate::base::model::Model;
 use crate::base::scene::Scene;
 use crate::base::stop::Stop;
 use crate::base::time::{Captured, Pts, Timestamp};
 use crate::config::{Camera, Want};
-use crate::engine::{Finished, Judged, Listener, Rerun, Watched};
+use crate::engine::{Finished, Judged, Listener, NOTES_MAX, Rerun, Watched};
 use crate::evidence::{Canvas, Rgb};
-use crate::facade::{NearMiss, ProbeFall, ProbeReport};
+use crate::facade::{self, ProbeFall, ProbeReport};
 use crate::heads::Found;
 use crate::media::{self, Mp4Writer, Origin};
 use crate::service::cameras::judge_of;
@@ -54,12 +56,15 @@ pub struct Args {
     /// Judges the detections that an earlier replay wrote, without clip and model: the same events, in milliseconds
     #[arg(long, value_name = "F.jsonl", conflicts_with_all = ["clip", "detections", "video"])]
     from_detections: Option<PathBuf>,
-    /// Writes what nearly was a fall on a facade camera and why it is none, one JSON object a line
-    #[arg(long, value_name = "F.jsonl", conflicts_with = "from_detections")]
+    /// Writes what nearly was an event and why it is none, one JSON object a line
+    #[arg(long, value_name = "F.jsonl")]
     near_misses: Option<PathBuf>,
     /// Tests the eye of a facade camera all the time, and writes what the made-up falls came to (JSONL)
     #[arg(long, value_name = "F.jsonl")]
     probes: Option<PathBuf>,
+    /// What an access control system said meanwhile, one message a line, its times on the clip's clock (see --start)
+    #[arg(long, value_name = "F.jsonl")]
+    access: Option<PathBuf>,
     /// Writes the clip with boxes, tracks, lines, zones and events drawn
     #[arg(long, value_name = "F.mp4")]
     video: Option<PathBuf>,
@@ -84,8 +89,9 @@ pub fn run(args: Args) -> Outcome {
             camera.id
         )));
     }
+    let notes = args.access.as_deref().map(access_notes).transpose()?.unwrap_or_default();
     if let Some(path) = &args.from_detections {
-        return rerun(&args, path, &config.node, &camera);
+        return rerun(&args, path, &config.node, &camera, &notes);
     }
     let clip = args.clip.clone().context("clap asks for a clip")?;
     camera.source.origin = Origin::Clip(clip.clone());
@@ -107,8 +113,12 @@ pub fn run(args: Args) -> Outcome {
     let cameras = [camera];
     let listener = |_| -> Box<dyn Listener> { Box::new(Shared(Arc::clone(&recorder))) };
     let picture = Some((info.width, info.height));
-    let engine = Arc::new(Loop::of_clips(&cameras, &config.inference, picture, false)?.start(listener)?);
+    let mut whole = Loop::of_clips(&cameras, &config.inference, picture, false)?;
+    whole.near_misses = args.near_misses.is_some();
+    let engine = Arc::new(whole.start(listener)?);
 
+    // All at once: a camera's judge holds each back until its picture.
+    notes.iter().for_each(|note| engine.access(note));
     let stop = Stop::default();
     let feed = Feed::new(Arc::clone(&engine), CameraId(0));
     let on_shot: media::OnShot = Arc::new(move |shot| feed.waiting(1, shot));
@@ -124,13 +134,14 @@ pub fn run(args: Args) -> Outcome {
 }
 
 /// The rules over detections from a file: what a complaint from the field becomes.
-fn rerun(args: &Args, path: &Path, node: &str, camera: &Camera) -> Outcome {
+fn rerun(args: &Args, path: &Path, node: &str, camera: &Camera, notes: &[AccessNote]) -> Outcome {
     let file = File::open(path).with_context(|| format!("{}: cannot be read", path.display())).bad_input()?;
     let outputs = Outputs::create(args, None)?;
     let recorder = Arc::new(Mutex::new(Recorder::new(node, camera, outputs, ProgressBar::hidden())));
     let model = camera.model.as_ref().context("a camera without a model was refused")?;
-    let judge = judge_of(camera, model, Box::new(Shared(Arc::clone(&recorder))));
+    let judge = judge_of(camera, model, args.near_misses.is_some(), Box::new(Shared(Arc::clone(&recorder))));
     let mut rerun = Rerun::new(judge, thread_cpu);
+    notes.iter().for_each(|note| rerun.hear(note));
     let (mut first, mut last) = (None, None);
     for (i, line) in BufReader::new(file).lines().enumerate() {
         let place = || format!("{}:{}", path.display(), i + 1);
@@ -149,6 +160,21 @@ fn rerun(args: &Args, path: &Path, node: &str, camera: &Camera) -> Outcome {
     let mut recorder = recorder.lock().expect("nobody else has it");
     recorder.flush()?;
     recorder.tell(args, &format!("{}: {{}} frames judged", path.display()))
+}
+
+/// The messages of `--access`.
+fn access_notes(path: &Path) -> Result<Vec<AccessNote>, Failure> {
+    let file = File::open(path).with_context(|| format!("{}: cannot be read", path.display())).bad_input()?;
+    let mut notes = Vec::new();
+    for (i, line) in BufReader::new(file).lines().enumerate() {
+        let place = || format!("{}:{}", path.display(), i + 1);
+        let line = line.with_context(place).bad_input()?;
+        notes.push(AccessNote::read(line.as_bytes(), None).with_context(place).bad_input()?);
+        if notes.len() > NOTES_MAX {
+            return Err(anyhow!("{}: expected {NOTES_MAX} messages at most", place())).bad_input();
+        }
+    }
+    Ok(notes)
 }
 
 /// A line of `--detections`.
@@ -338,6 +364,7 @@ impl Recorder {
         self.bar.set_position((judged.frame.pts.0 - first) / 1_000_000);
         self.tracks_seen = judged.scene.tracks.iter().map(|track| track.id).max().unwrap_or(0).max(self.tracks_seen);
         self.events_of(&judged.scene, judged.happenings);
+        self.near_misses_of(judged.near_misses);
         let written =
             self.write_tracks(judged).and_then(|()| self.write_detections(judged)).and_then(|()| self.draw(judged));
         self.keep(written);
@@ -348,8 +375,7 @@ impl Recorder {
         let first = *self.first_pts.get_or_insert(watched.frame.pts.0);
         self.events_of(&watched.scene, watched.happenings);
         for miss in watched.near_misses {
-            let written = self.write_near_miss(miss);
-            self.keep(written);
+            self.write_near_miss(fall_missed_json(miss));
         }
         if let Some(report) = watched.probe {
             let written = self.write_probe(report);
@@ -388,9 +414,17 @@ impl Recorder {
         writeln!(file, "{line}").context("cannot write the detections")
     }
 
-    fn write_near_miss(&mut self, miss: &NearMiss) -> anyhow::Result<()> {
-        let Some(file) = &mut self.outputs.near_misses else { return Ok(()) };
-        writeln!(file, "{}", near_miss_json(miss)).context("cannot write the near misses")
+    fn near_misses_of(&mut self, near_misses: &[NearMiss]) {
+        for miss in near_misses {
+            self.write_near_miss(near_miss_json(miss));
+        }
+    }
+
+    fn write_near_miss(&mut self, miss: serde_json::Value) {
+        if let Some(file) = &mut self.outputs.near_misses {
+            let written = writeln!(file, "{miss}").context("cannot write the near misses");
+            self.keep(written);
+        }
     }
 
     fn write_probe(&mut self, report: &ProbeReport) -> anyhow::Result<()> {
@@ -436,6 +470,7 @@ impl Recorder {
 
     fn finished(&mut self, finished: &Finished<'_>) {
         self.events_of(&finished.scene, finished.happenings);
+        self.near_misses_of(finished.near_misses);
     }
 
     fn keep(&mut self, written: anyhow::Result<()>) {
@@ -561,9 +596,29 @@ fn draw_banner(canvas: &mut Canvas, banner: &mut Vec<(u64, String)>, now: Pts) {
     }
 }
 
-/// A near miss as a line of JSON: where, when, and why not.
+/// A near miss of a rule as a line of JSON: who, where, when, and why not.
 fn near_miss_json(miss: &NearMiss) -> serde_json::Value {
-    let NearMiss { first, last, from, to, looks, doubts } = miss;
+    let NearMiss { rule, track, kind, first, last, rect, why, found } = miss;
+    let round = |value: f32| (f64::from(value) * 1e4).round() / 1e4;
+    let sides = [rect.left, rect.top, rect.right, rect.bottom].map(round);
+    let mut line = serde_json::json!({
+        "rule": rule,
+        "track_id": track,
+        "class": kind.map(|kind| kind.word()),
+        "first_pts_ns": first.0,
+        "last_pts_ns": last.0,
+        "box": sides,
+        "why_not": [why.word()],
+    });
+    if let Some((value, limit)) = found {
+        (line["value"], line["limit"]) = (round(*value).into(), round(*limit).into());
+    }
+    line
+}
+
+/// The same of a fall.
+fn fall_missed_json(miss: &facade::NearMiss) -> serde_json::Value {
+    let facade::NearMiss { first, last, from, to, looks, doubts } = miss;
     let round = |value: f64| (value * 1e4).round() / 1e4;
     let flight = looks.flight.as_ref().map(|flight| {
         serde_json::json!({

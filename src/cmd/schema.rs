@@ -1,6 +1,7 @@
 //! `oriel schema`
 
 use super::Outcome;
+use crate::base::access::AccessNote;
 use crate::base::event::Event;
 use crate::catalog::Card;
 
@@ -18,6 +19,8 @@ enum Of {
     Asyncapi,
     /// The HTTP server, an OpenAPI 3.1 document
     Openapi,
+    /// Messages of access control
+    Access,
     /// Model cards
     Card,
     /// Marks and grid of a facade camera
@@ -36,6 +39,10 @@ pub fn run(args: Args) -> Outcome {
         }
         Of::Openapi => {
             println!("{}", super::openapi::document());
+            Ok(())
+        }
+        Of::Access => {
+            println!("{:#}", schemars::schema_for!(AccessNote).as_value());
             Ok(())
         }
         Of::Card => {

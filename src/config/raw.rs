@@ -451,14 +451,31 @@ keys! {
         limit_kmh: f64, in 1 to 300;
         /// gate.wrong_way: the direction that is right.
         allowed: Direction;
-        /// gate.tailgating: the direction that counts; without it both, each on its own.
+        /// gate.tailgating, gate.forced: the direction that counts; without it both, each on its own.
         direction: Direction;
         /// gate.tailgating: a follower comes no later than so many seconds behind the one before. 3 if absent.
         gap_s: f64, in 0 to 60;
+        /// gate.tailgating, gate.forced: id of the gate in the messages of an access control system.
+        access: String;
+        /// gate.tailgating, gate.forced: a grant counts for who passes no later than so many seconds after it. 10 if absent.
+        window_s: f64, in 1 to 600;
+        /// object.left, object.removed: a person no farther than this is with the thing; heights of the picture.
+        owner_distance: f64, in 0 to 2;
         /// zone.crowd: so many at once are a crowd.
         count: u64, in 1 to 1000;
         /// lane.blocked, lane.fire_lane_parking: standing for so many seconds is a warning, before the alarm.
         warn_seconds: f64, in 0 to 86400;
+        /// Lowest box that is looked at, and highest: shares of the picture's height.
+        min_size: f64, in 0 to 1;
+        max_size: f64, in 0 to 1;
+        /// Usual score (the median of the last nine) from which a subject is believed.
+        min_score: f64, in 0 to 1;
+        /// A subject is looked at once it was seen in so many pictures.
+        min_frames: u64, in 1 to 1000;
+        /// A subject is looked at once it was followed for so many seconds.
+        persistence_s: f64, in 0 to 60;
+        /// Seconds after an event in which the rule tells no other one at the same place; the next event counts them.
+        cool_down_s: f64, in 0 to 86400;
         /// When the rule holds; without it always. Rows of hours, by the clock of `time_zone`.
         schedule: Vec<At<HoursRow>>;
         /// plate.read: pictures that have to agree on a plate.
@@ -469,7 +486,7 @@ keys! {
         allow: Vec<At<String>>;
         /// plate.read: plates that may not; their events are warnings.
         deny: Vec<At<String>>;
-        /// Seconds in the zone before it counts. 0 if absent for intrusion, 2 for a crowd; loitering and lanes need it.
+        /// Seconds in the zone before it counts. 0 if absent for intrusion, 2 for a crowd; the other types need it.
         seconds: f64, in 0 to 86400;
         /// As the camera's `anchor`, which it replaces for this rule.
         anchor: Anchor;
@@ -557,6 +574,9 @@ pub enum RuleType {
     WrongWay,
     Tailgating,
     Speeding,
+    Forced,
+    ObjectLeft,
+    ObjectRemoved,
 }
 
 /// Direction of a way from a line's left to its right.
@@ -581,16 +601,19 @@ impl Least {
 }
 
 impl RuleType {
-    pub const ALL: [RuleType; 10] = [
+    pub const ALL: [RuleType; 13] = [
         RuleType::Crossing,
         RuleType::WrongWay,
         RuleType::Tailgating,
         RuleType::Speeding,
+        RuleType::Forced,
         RuleType::Intrusion,
         RuleType::Loitering,
         RuleType::Crowd,
         RuleType::LaneBlocked,
         RuleType::FireLaneParking,
+        RuleType::ObjectLeft,
+        RuleType::ObjectRemoved,
         RuleType::PlateRead,
     ];
 
@@ -606,6 +629,9 @@ impl RuleType {
             RuleType::WrongWay => "gate.wrong_way",
             RuleType::Tailgating => "gate.tailgating",
             RuleType::Speeding => "gate.speeding",
+            RuleType::Forced => "gate.forced",
+            RuleType::ObjectLeft => "object.left",
+            RuleType::ObjectRemoved => "object.removed",
         }
     }
 }
@@ -628,9 +654,11 @@ words! { schema Way: "left_to_right" => Way::LEFT_TO_RIGHT, "right_to_left" => W
 words! { schema RuleType:
     "gate.crossing" => RuleType::Crossing, "gate.wrong_way" => RuleType::WrongWay,
     "gate.tailgating" => RuleType::Tailgating, "gate.speeding" => RuleType::Speeding,
+    "gate.forced" => RuleType::Forced,
     "zone.intrusion" => RuleType::Intrusion, "zone.loitering" => RuleType::Loitering,
     "zone.crowd" => RuleType::Crowd, "lane.blocked" => RuleType::LaneBlocked,
-    "lane.fire_lane_parking" => RuleType::FireLaneParking, "plate.read" => RuleType::PlateRead,
+    "lane.fire_lane_parking" => RuleType::FireLaneParking, "object.left" => RuleType::ObjectLeft,
+    "object.removed" => RuleType::ObjectRemoved, "plate.read" => RuleType::PlateRead,
 }
 words! { Direction: "in" => Direction::In, "out" => Direction::Out }
 words! { schema Least:

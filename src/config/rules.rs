@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
-use super::places::{At, Place, nearest, quoted};
+use super::places::{At, Place, check_id, nearest, quoted};
 use super::raw::{self, RuleType};
 use super::resolve::{Desk, Scope};
+use crate::base::detection::Kind;
 use crate::base::event::Direction;
 use crate::base::plate::Series;
 use crate::base::schedule::{Hours, Schedule, days, minutes};
+use crate::rules::access::AccessSpec;
 use crate::rules::crowd::CrowdSpec;
+use crate::rules::filters::Filters;
+use crate::rules::forced::ForcedSpec;
 use crate::rules::line::CrossingSpec;
+use crate::rules::object::ObjectSpec;
 use crate::rules::parking::ParkingSpec;
 use crate::rules::passage::LineSpec;
 use crate::rules::plate::PlateReadSpec;
@@ -21,8 +26,13 @@ use crate::rules::{NamedRule, RuleSpec};
 
 /// A follower comes no later than this where the config says nothing.
 const GAP_S: f64 = 3.0;
+/// A grant counts for who passes no later than this after it.
+const WINDOW_S: f64 = 10.0;
+/// A person no farther from a thing is with it, in heights of the picture: an arm's length or two where people are a third
+/// of the picture high.
+const OWNER_DISTANCE: f32 = 0.2;
 
-/// Keys that a type has beside `type`, `kinds` and `schedule`, which all have.
+/// Keys that a type has beside `type`, `kinds`, `schedule` and the filters, which all have.
 fn keys_of(rule: RuleType) -> &'static [&'static str] {
     match rule {
         RuleType::Crossing => &["line", "anchor"],
@@ -30,7 +40,9 @@ fn keys_of(rule: RuleType) -> &'static [&'static str] {
         RuleType::Crowd => &["zone", "count", "seconds", "anchor"],
         RuleType::LaneBlocked | RuleType::FireLaneParking => &["zone", "seconds", "warn_seconds", "anchor"],
         RuleType::WrongWay => &["line", "allowed", "anchor"],
-        RuleType::Tailgating => &["line", "direction", "gap_s", "anchor"],
+        RuleType::Tailgating => &["line", "direction", "gap_s", "access", "window_s", "anchor"],
+        RuleType::Forced => &["line", "direction", "access", "window_s", "anchor"],
+        RuleType::ObjectLeft | RuleType::ObjectRemoved => &["zone", "seconds", "owner_distance", "anchor"],
         RuleType::Speeding => &["line", "to_line", "distance_m", "limit_kmh", "anchor"],
         RuleType::PlateRead => &["min_reads", "score_min", "allow", "deny"],
     }
@@ -52,6 +64,8 @@ impl Desk<'_> {
                 let all = (scope.seen.is_some() && !scope.kinds.is_empty()).then_some(scope.kinds);
                 self.listed_kinds(kinds, all, "the camera tracks")
             }
+            // Who moves by itself is not left behind.
+            None if self.is_of_things(raw) => self.things(raw, place, scope),
             None => scope.kinds.to_vec(),
         };
         let schedule = raw.schedule.as_ref().and_then(|rows| self.schedule(rows, scope));
@@ -87,7 +101,24 @@ impl Desk<'_> {
                 line: its_line()?,
                 direction: raw.direction.as_ref().map(|at| at.value),
                 gap: seconds(&raw.gap_s, GAP_S)?,
+                access: self.access(raw),
             }),
+            RuleType::Forced => {
+                self.needed(&raw.access, "access", place, "the id of the gate in the messages of access control");
+                let (line, access) = (its_line(), self.access(raw));
+                let direction = raw.direction.as_ref().map(|at| at.value);
+                RuleSpec::Forced(ForcedSpec { line: line?, direction, access: access? })
+            }
+            RuleType::ObjectLeft | RuleType::ObjectRemoved => {
+                let after = self.needed(&raw.seconds, "seconds", place, "how long a thing has to stand there");
+                let ((zone_id, polygon), after) = (zone()?, Duration::try_from_secs_f64(after?.value).ok()?);
+                if scope.seen.is_some() && !scope.kinds.contains(&Kind::Person) {
+                    self.tell(place, "needs `person` among the camera's kinds: nobody else is an owner");
+                }
+                let owner_distance = raw.owner_distance.as_ref().map_or(OWNER_DISTANCE, |at| at.value as f32);
+                let removed = rule_type == RuleType::ObjectRemoved;
+                RuleSpec::Object(ObjectSpec { zone_id, polygon, anchor, after, owner_distance, removed })
+            }
             RuleType::Speeding => {
                 let first = its_line();
                 let second = self.needed(&raw.to_line, "to_line", place, "the id of the other line").and_then(line);
@@ -140,7 +171,56 @@ impl Desk<'_> {
                 RuleSpec::Loitering(LoiteringSpec { zone_id, polygon, anchor, after })
             }
         };
-        Some(NamedRule { id: String::new(), kinds, spec, schedule })
+        Some(NamedRule { id: String::new(), kinds, spec, filters: self.filters(raw), schedule })
+    }
+
+    fn is_of_things(&self, raw: &raw::Rule) -> bool {
+        let rule_type = raw.r#type.as_ref().map(|at| at.value);
+        matches!(rule_type, Some(RuleType::ObjectLeft | RuleType::ObjectRemoved))
+    }
+
+    /// What a rule about things looks at without a word: things.
+    fn things(&self, raw: &raw::Rule, place: &Place, scope: &Scope<'_>) -> Vec<Kind> {
+        if scope.seen.is_some() && !scope.kinds.contains(&Kind::Object) {
+            let place = raw.r#type.as_ref().map_or(place, |at| &at.place);
+            self.tell(
+                place,
+                "needs `object` among the camera's kinds, and a model that sees it; or `kinds` of this rule",
+            );
+        }
+        vec![Kind::Object]
+    }
+
+    fn access(&self, raw: &raw::Rule) -> Option<AccessSpec> {
+        let Some(gate) = &raw.access else {
+            if let Some(window) = raw.window_s.as_ref() {
+                self.tell(&window.place, "needs `access`: without it nobody grants anything");
+            }
+            return None;
+        };
+        check_id(&gate.value, &gate.place, self.problems());
+        let window = raw.window_s.as_ref().map_or(WINDOW_S, |at| at.value);
+        Some(AccessSpec { gate: gate.value.clone(), window: Duration::try_from_secs_f64(window).ok()? })
+    }
+
+    fn filters(&self, raw: &raw::Rule) -> Filters {
+        let number = |at: &Option<At<f64>>| at.as_ref().map(|at| at.value as f32);
+        let seconds = |at: &Option<At<f64>>| {
+            at.as_ref().and_then(|at| Duration::try_from_secs_f64(at.value).ok()).filter(|length| !length.is_zero())
+        };
+        if let (Some(least), Some(most)) = (&raw.min_size, &raw.max_size)
+            && least.value >= most.value
+        {
+            self.tell(&most.place, format!("is not above `min_size` {}, so nothing has this size", least.value));
+        }
+        Filters {
+            min_size: number(&raw.min_size),
+            max_size: number(&raw.max_size),
+            min_score: number(&raw.min_score),
+            min_frames: raw.min_frames.as_ref().map_or(0, |at| at.value as u32),
+            persistence: seconds(&raw.persistence_s).unwrap_or_default(),
+            cool_down: seconds(&raw.cool_down_s),
+        }
     }
 
     /// Tells keys that the rule's type has no use for: whoever wrote them expects something of them.
@@ -154,6 +234,9 @@ impl Desk<'_> {
             ("warn_seconds", of(raw.warn_seconds.as_ref().map(|at| &at.place))),
             ("count", of(raw.count.as_ref().map(|at| &at.place))),
             ("allowed", of(raw.allowed.as_ref().map(|at| &at.place))),
+            ("access", of(raw.access.as_ref().map(|at| &at.place))),
+            ("window_s", of(raw.window_s.as_ref().map(|at| &at.place))),
+            ("owner_distance", of(raw.owner_distance.as_ref().map(|at| &at.place))),
             ("direction", of(raw.direction.as_ref().map(|at| &at.place))),
             ("gap_s", of(raw.gap_s.as_ref().map(|at| &at.place))),
             ("distance_m", of(raw.distance_m.as_ref().map(|at| &at.place))),

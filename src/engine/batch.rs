@@ -14,6 +14,7 @@ use super::newest::{Batch, LaneTerms, Newest, Taken};
 use super::plates::PlateReader;
 use super::tally::{Drop, Tally, TallyReading};
 use super::watch::{WatchDesk, WatchDeskSpec};
+use crate::base::access::AccessNote;
 use crate::base::frame::{CameraId, Frame, Picture};
 use crate::base::model::{Fit, InputSpec, Samples};
 use crate::heads::{Decoder, Found};
@@ -167,6 +168,14 @@ impl Engine {
         }
         if let Some(Some(watch)) = self.shared.watches.get(camera.0 as usize) {
             watch.interrupt(session);
+        }
+    }
+
+    /// What an access control system says, to the rules of every camera. May come late, early and twice. Never waits for more
+    /// than a camera's turn.
+    pub fn access(&self, note: &AccessNote) {
+        for desk in self.shared.cameras.iter().flatten() {
+            desk.bench.hear(note);
         }
     }
 

@@ -9,14 +9,16 @@ use super::newest::Taken;
 use super::plates::PlateReader;
 use super::tally::{Drop, Tally};
 use super::watch::Watched;
+use crate::base::access::AccessNote;
 use crate::base::detection::{Detection, Kind};
 use crate::base::event::Happening;
 use crate::base::frame::{CameraId, Frame};
+use crate::base::miss::NearMiss;
 use crate::base::scene::Scene;
 use crate::base::track::Track;
 use crate::heads::Found;
 use crate::plate::Lookout;
-use crate::rules::Rule;
+use crate::rules::{Rule, Told};
 use crate::track::{Tracker, TrackerSpec};
 
 /// What a camera's judge is made of.
@@ -25,6 +27,8 @@ pub struct JudgeSpec {
     pub rules: Vec<Box<dyn Rule>>,
     /// A rule asks for the plates of vehicles.
     pub plates: bool,
+    /// They are asked why something did not happen.
+    pub near_misses: bool,
     /// Row = class of the model; None is not looked at on this camera.
     pub kinds: Vec<Option<Kind>>,
     /// Told of every judged frame, in frame order.
@@ -40,6 +44,8 @@ pub struct Judged<'a> {
     pub found: &'a [Found],
     pub detections: &'a [Detection],
     pub happenings: &'a [Happening],
+    /// Why something did not happen; empty where nobody asks.
+    pub near_misses: &'a [NearMiss],
 }
 
 /// The end of a session.
@@ -49,6 +55,7 @@ pub struct Finished<'a> {
     pub scene: Scene<'a>,
     /// What closed with it.
     pub happenings: &'a [Happening],
+    pub near_misses: &'a [NearMiss],
 }
 
 /// Takes what a camera's judge has to say. Implemented by the service (ledger, topics) and by replay (files).
@@ -78,6 +85,11 @@ impl Rerun {
     pub fn judge(&mut self, frame: Frame, found: &[Found]) {
         self.bench.give(Taken { frame, ticket: self.judged }, Some(found), &mut None);
         self.judged += 1;
+    }
+
+    /// What an access control system says.
+    pub fn hear(&self, note: &AccessNote) {
+        self.bench.hear(note);
     }
 
     /// Closes what is open.
@@ -115,6 +127,9 @@ struct Answer {
     found: Option<Vec<Found>>,
 }
 
+/// Messages of access control that wait for their pictures; the oldest goes. A camera that is away gets none.
+pub const NOTES_MAX: usize = 4096;
+
 struct Judge {
     tracker: Tracker,
     rules: Vec<Box<dyn Rule>>,
@@ -126,7 +141,9 @@ struct Judge {
     rested: Duration,
     detections: Vec<Detection>,
     tracks: Vec<Track>,
-    happenings: Vec<Happening>,
+    told: Told,
+    /// What access control has said of pictures that are still to come, in the order of its times.
+    notes: VecDeque<AccessNote>,
 }
 
 impl Bench {
@@ -147,7 +164,8 @@ impl Bench {
             rested: Duration::ZERO,
             detections: Vec::with_capacity(256),
             tracks: Vec::with_capacity(256),
-            happenings: Vec::with_capacity(64),
+            told: Told::new(spec.near_misses),
+            notes: VecDeque::new(),
         };
         let inner = Inner {
             camera,
@@ -180,6 +198,11 @@ impl Bench {
             inner.next += 1;
             inner.answer(answer, self, reader);
         }
+    }
+
+    /// What an access control system says; rules hear it with the first picture that was taken after it.
+    pub fn hear(&self, note: &AccessNote) {
+        self.inner.lock().expect("a panic in a judge ends the process through its worker").judge.hear(note);
     }
 
     /// The camera's session is over: closes what its rules hold open.
@@ -220,6 +243,17 @@ impl Inner {
 }
 
 impl Judge {
+    fn hear(&mut self, note: &AccessNote) {
+        if self.rules.is_empty() {
+            return;
+        }
+        if self.notes.len() == NOTES_MAX {
+            self.notes.pop_front();
+        }
+        let at = self.notes.partition_point(|waiting| waiting.at <= note.at);
+        self.notes.insert(at, note.clone());
+    }
+
     fn observe(
         &mut self,
         camera: CameraId,
@@ -255,23 +289,28 @@ impl Judge {
             meters.spent(Stage::Plates, looked.saturating_sub(tracked));
             tracked = looked;
         }
-        self.happenings.clear();
+        self.told.clear();
         let plates = self.lookout.as_ref().map_or(&[][..], Lookout::plates);
         let scene = Scene { rested, plates, ..scene(frame, &self.tracks) };
-        for rule in &mut self.rules {
-            rule.observe(&scene, &mut self.happenings);
+        let due = self.notes.partition_point(|note| note.at <= frame.captured.at);
+        for note in self.notes.drain(..due) {
+            self.rules.iter_mut().for_each(|rule| rule.hear(&note));
         }
-        let (detections, happenings) = (&self.detections, &self.happenings);
-        self.listener.judged(&Judged { camera, frame, scene, found, detections, happenings });
+        for rule in &mut self.rules {
+            rule.observe(&scene, &mut self.told);
+        }
+        let (detections, happenings, near_misses) = (&self.detections, &self.told.happenings, self.told.near_misses());
+        self.listener.judged(&Judged { camera, frame, scene, found, detections, happenings, near_misses });
         meters.spent(Stage::Rules, thread_cpu().saturating_sub(tracked));
     }
 
     fn finish(&mut self, camera: CameraId, scene: Scene<'_>) {
-        self.happenings.clear();
+        self.told.clear();
         for rule in &mut self.rules {
-            rule.finish(&scene, &mut self.happenings);
+            rule.finish(&scene, &mut self.told);
         }
-        self.listener.finished(&Finished { camera, scene, happenings: &self.happenings });
+        let (happenings, near_misses) = (&self.told.happenings, self.told.near_misses());
+        self.listener.finished(&Finished { camera, scene, happenings, near_misses });
         self.tracker.reset();
         if let Some(lookout) = &mut self.lookout {
             lookout.reset();

@@ -13,7 +13,7 @@ mod watch;
 
 pub use batch::{CameraSpec, Engine, EngineError, EngineSpec, Lane, OpenLane, OpenPlates, Slab, Worker};
 pub use gate::{GateSpec, IdleSpec};
-pub use judge::{Finished, JudgeSpec, Judged, Listener, Rerun};
+pub use judge::{Finished, JudgeSpec, Judged, Listener, NOTES_MAX, Rerun};
 pub use meters::{BATCH_MAX, Meters, MetersReading, Stage};
 pub use newest::{Batch, LaneTerms, Newest, Taken};
 pub use overload::Overload;

@@ -132,6 +132,8 @@ impl Inner {
         self.seen.happenings.clear();
         self.seen.near_misses.clear();
         self.watcher.finish(&mut self.seen);
-        self.listener.finished(&Finished { camera: self.camera, scene, happenings: &self.seen.happenings });
+        let happenings = &self.seen.happenings;
+        // Near misses of a wall are told with its pictures.
+        self.listener.finished(&Finished { camera: self.camera, scene, happenings, near_misses: &[] });
     }
 }

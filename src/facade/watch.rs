@@ -405,6 +405,7 @@ impl Fall {
             track: self.id,
             began: self.began,
             ended: (phase == Phase::End).then_some(self.last().pts.min(pts)),
+            suppressed: 0,
             objects: vec![object],
             fact: Fact::FallingObject(Box::new(fall)),
         }

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use super::{NamedRule, Rule};
+use super::{NamedRule, Rule, Told};
 use crate::base::detection::Kind;
 use crate::base::event::{Fact, Happening, InZone, Object, Phase, Severity};
 use crate::base::geometry::{Anchor, Polygon};
+use crate::base::miss::{NearMiss, WhyNot};
 use crate::base::scene::Scene;
 use crate::base::time::Pts;
 
@@ -33,6 +34,8 @@ pub struct Crowd {
     kinds: Vec<Kind>,
     spec: CrowdSpec,
     crowd: Option<Gathering>,
+    /// First and last picture in which one was missing.
+    nearly: Option<(Pts, Pts)>,
 }
 
 struct Gathering {
@@ -46,7 +49,20 @@ struct Gathering {
 
 impl Crowd {
     pub fn new(rule: &NamedRule, spec: &CrowdSpec) -> Crowd {
-        Crowd { id: rule.id.clone(), kinds: rule.kinds.clone(), spec: spec.clone(), crowd: None }
+        Crowd { id: rule.id.clone(), kinds: rule.kinds.clone(), spec: spec.clone(), crowd: None, nearly: None }
+    }
+
+    fn miss(&self, first: Pts, last: Pts, why: WhyNot, found: (f32, f32)) -> NearMiss {
+        let (rule, rect) = (self.id.clone(), self.spec.polygon.bounds());
+        NearMiss { rule, track: 0, kind: None, first, last, rect, why, found: Some(found) }
+    }
+
+    /// One was missing, and now it is not one any more.
+    fn nearly_over(&mut self, out: &mut Told) {
+        let Some((first, last)) = self.nearly.take() else { return };
+        if last.since(first) >= self.spec.after {
+            out.miss(|| self.miss(first, last, WhyNot::TooFew, (self.spec.count as f32 - 1.0, self.spec.count as f32)));
+        }
     }
 
     fn tell(&self, crowd: &Gathering, phase: Phase, until: Pts, inside: u32) -> Happening {
@@ -65,6 +81,7 @@ impl Crowd {
             track: 0,
             began: crowd.began,
             ended: (phase == Phase::End).then_some(until),
+            suppressed: 0,
             objects: crowd.objects.clone(),
             fact: Fact::Crowd { zone: fact, limit: self.spec.count, most: crowd.most },
         }
@@ -72,7 +89,7 @@ impl Crowd {
 }
 
 impl Rule for Crowd {
-    fn observe(&mut self, scene: &Scene<'_>, out: &mut Vec<Happening>) {
+    fn observe(&mut self, scene: &Scene<'_>, out: &mut Told) {
         // Those that are only predicted count too: in a crowd somebody is always hidden for a moment.
         let here = scene.tracks.iter().filter(|track| {
             self.kinds.contains(&track.kind) && self.spec.polygon.contains(self.spec.anchor.of(&track.rect))
@@ -92,11 +109,19 @@ impl Rule for Crowd {
                 crowd.objects = here.take(NAMED_MAX).map(Object::of).collect();
             }
         }
+        if self.crowd.is_none() && inside > 0 && inside + 1 == self.spec.count {
+            self.nearly.get_or_insert((scene.pts, scene.pts)).1 = scene.pts;
+        } else {
+            self.nearly_over(out);
+        }
         let Some(mut crowd) = self.crowd.take() else { return };
         let since = scene.pts.since(crowd.last);
         if since.saturating_sub(scene.rested) >= LEAVE || (crowd.told.is_none() && !since.is_zero()) {
             if crowd.told.is_some() {
                 out.push(self.tell(&crowd, Phase::End, crowd.last, inside));
+            } else {
+                let (lasted, after) = (crowd.last.since(crowd.began).as_secs_f32(), self.spec.after.as_secs_f32());
+                out.miss(|| self.miss(crowd.began, crowd.last, WhyNot::DwellTooShort, (lasted, after)));
             }
             return;
         }
@@ -112,7 +137,8 @@ impl Rule for Crowd {
         self.crowd = Some(crowd);
     }
 
-    fn finish(&mut self, _last: &Scene<'_>, out: &mut Vec<Happening>) {
+    fn finish(&mut self, _last: &Scene<'_>, out: &mut Told) {
+        self.nearly_over(out);
         if let Some(crowd) = self.crowd.take().filter(|crowd| crowd.told.is_some()) {
             out.push(self.tell(&crowd, Phase::End, crowd.last, 0));
         }

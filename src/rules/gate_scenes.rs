@@ -5,13 +5,14 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::crowd::CrowdSpec;
+use super::filters::Filters;
 use super::parking::ParkingSpec;
 use super::passage::LineSpec;
 use super::speeding::SpeedingSpec;
 use super::tailgating::TailgatingSpec;
 use super::wrong_way::WrongWaySpec;
 use super::zone::IntrusionSpec;
-use super::{NamedRule, RuleSpec, build};
+use super::{NamedRule, RuleSpec, Told, build};
 use crate::base::detection::Kind;
 use crate::base::event::{Direction, Fact, Happening, Phase, Severity};
 use crate::base::geometry::{Anchor, Line, Point, Polygon, Rect};
@@ -24,7 +25,7 @@ const FPS: f64 = 10.0;
 const KINDS: [Kind; 3] = [Kind::Person, Kind::Car, Kind::TruckBus];
 
 fn rule(spec: RuleSpec) -> NamedRule {
-    NamedRule { id: "r".into(), kinds: KINDS.to_vec(), spec, schedule: None }
+    NamedRule { id: "r".into(), kinds: KINDS.to_vec(), spec, filters: Filters::default(), schedule: None }
 }
 
 /// Upright at `x`; towards larger x is `in`.
@@ -50,32 +51,28 @@ fn car(id: TrackId, x: f32) -> Track {
 
 /// Pictures with their times in seconds and how long before each was still.
 fn play_at(rule: &NamedRule, pictures: impl IntoIterator<Item = (f64, f64, Vec<Track>)>) -> Vec<(f64, Happening)> {
-    let mut rules = build(std::slice::from_ref(rule));
-    let (mut out, mut told) = (Vec::new(), Vec::new());
+    let mut rules = build(std::slice::from_ref(rule), false);
+    let (mut out, mut told) = (Told::default(), Vec::new());
     let midnight: Timestamp = "2026-11-23T00:00:00Z".parse().expect("a Monday");
-    let scene = |pts: Pts,
-                 rested: f64,
-                 tracks: &[Track],
-                 out: &mut Vec<Happening>,
-                 end: bool,
-                 rules: &mut [Box<dyn super::Rule>]| {
-        let captured = Captured::of_clip(midnight, pts.since(Pts(0)));
-        let captured = Captured { source: TimeSource::File, ..captured };
-        let rested = Duration::from_secs_f64(rested);
-        let scene = Scene { width: 640, height: 360, session: 1, pts, captured, rested, tracks, plates: &[] };
-        match end {
-            false => rules[0].observe(&scene, out),
-            true => rules[0].finish(&scene, out),
-        }
-    };
+    let scene =
+        |pts: Pts, rested: f64, tracks: &[Track], out: &mut Told, end: bool, rules: &mut [Box<dyn super::Rule>]| {
+            let captured = Captured::of_clip(midnight, pts.since(Pts(0)));
+            let captured = Captured { source: TimeSource::File, ..captured };
+            let rested = Duration::from_secs_f64(rested);
+            let scene = Scene { width: 640, height: 360, session: 1, pts, captured, rested, tracks, plates: &[] };
+            match end {
+                false => rules[0].observe(&scene, out),
+                true => rules[0].finish(&scene, out),
+            }
+        };
     let mut last = Pts(0);
     for (at, rested, tracks) in pictures {
         last = Pts::from_seconds(at);
         scene(last, rested, &tracks, &mut out, false, &mut rules);
-        told.extend(out.drain(..).map(|happening| (at, happening)));
+        told.extend(out.happenings.drain(..).map(|happening| (at, happening)));
     }
     scene(last, 0.0, &[], &mut out, true, &mut rules);
-    told.extend(out.drain(..).map(|happening| (last.seconds(), happening)));
+    told.extend(out.happenings.drain(..).map(|happening| (last.seconds(), happening)));
     told
 }
 
@@ -121,7 +118,12 @@ fn against_the_direction_is_told_with_its_heading() {
 // gate.tailgating
 
 fn tailgating(direction: Option<Direction>) -> NamedRule {
-    rule(RuleSpec::Tailgating(TailgatingSpec { line: line("l", 0.5), direction, gap: Duration::from_secs(2) }))
+    rule(RuleSpec::Tailgating(TailgatingSpec {
+        line: line("l", 0.5),
+        direction,
+        gap: Duration::from_secs(2),
+        access: None,
+    }))
 }
 
 /// Two cars, the second `behind` pictures later.
@@ -134,7 +136,9 @@ fn convoy(behind: usize) -> Vec<Vec<Track>> {
 fn a_second_car_on_one_opening_is_a_follower() {
     let told = play(&tailgating(None), convoy(8));
     assert_eq!(told.len(), 1);
-    let Fact::Tailgating { leader, followers, gap_ms, authorised, passed } = &told[0].1.fact else { panic!("another") };
+    let Fact::Tailgating { leader, followers, gap_ms, authorised, passed, .. } = &told[0].1.fact else {
+        panic!("another")
+    };
     assert_eq!((*leader, followers.as_slice(), *authorised, *passed), (1, &[2][..], 1, 2));
     assert!((700..=900).contains(gap_ms), "{gap_ms}");
     assert!(play(&tailgating(None), convoy(25)).is_empty(), "2.5 s later is another opening");

@@ -1,7 +1,7 @@
 //! A rule that holds at certain hours only.
 
-use super::Rule;
-use crate::base::event::Happening;
+use super::{Rule, Told};
+use crate::base::access::AccessNote;
 use crate::base::scene::Scene;
 use crate::base::schedule::Schedule;
 
@@ -19,7 +19,12 @@ impl InHours {
 }
 
 impl Rule for InHours {
-    fn observe(&mut self, scene: &Scene<'_>, out: &mut Vec<Happening>) {
+    /// Also outside its hours: what was said just before they begin counts.
+    fn hear(&mut self, note: &AccessNote) {
+        self.rule.hear(note);
+    }
+
+    fn observe(&mut self, scene: &Scene<'_>, out: &mut Told) {
         let on = self.schedule.holds(scene.captured.at);
         match (self.on, on) {
             (_, true) => self.rule.observe(scene, out),
@@ -29,7 +34,7 @@ impl Rule for InHours {
         self.on = on;
     }
 
-    fn finish(&mut self, last: &Scene<'_>, out: &mut Vec<Happening>) {
+    fn finish(&mut self, last: &Scene<'_>, out: &mut Told) {
         if std::mem::take(&mut self.on) {
             self.rule.finish(last, out);
         }

@@ -2,7 +2,7 @@
 //! direction, anew each day.
 
 use super::passage::{LineSpec, Passages};
-use super::{NamedRule, Rule};
+use super::{NamedRule, Rule, Told};
 use crate::base::detection::Kind;
 use crate::base::event::{Direction, Fact, Happening, Object, Phase, Severity};
 use crate::base::scene::Scene;
@@ -31,7 +31,7 @@ impl Crossing {
         Crossing {
             id: rule.id.clone(),
             time_zone: spec.time_zone.clone(),
-            passages: Passages::new(&rule.kinds, &spec.line),
+            passages: Passages::new(rule, &spec.line),
             counts: Default::default(),
             since: None,
             day: 0,
@@ -40,14 +40,14 @@ impl Crossing {
 }
 
 impl Rule for Crossing {
-    fn observe(&mut self, scene: &Scene<'_>, out: &mut Vec<Happening>) {
+    fn observe(&mut self, scene: &Scene<'_>, out: &mut Told) {
         let day = self.time_zone.clockface(scene.captured.at).day;
         if self.since.is_none() || day != self.day {
             (self.since, self.day, self.counts) = (Some(scene.pts), day, Default::default());
         }
         let since = self.since.unwrap_or(scene.pts);
         let (id, subject, counts) = (&self.id, self.passages.subject(), &mut self.counts);
-        self.passages.observe(scene, |passage| {
+        self.passages.observe(scene, out, |passage, out| {
             let (counts_in, counts_out) = &mut counts[passage.track.kind as usize];
             match passage.direction {
                 Direction::In => *counts_in += 1,
@@ -61,6 +61,7 @@ impl Rule for Crossing {
                 track: passage.track.id,
                 began: scene.pts,
                 ended: None,
+                suppressed: 0,
                 objects: vec![Object::of(passage.track)],
                 fact: Fact::Crossing {
                     direction: passage.direction,
@@ -74,7 +75,7 @@ impl Rule for Crossing {
     }
 
     /// A crossing is over when it happens.
-    fn finish(&mut self, _last: &Scene<'_>, _out: &mut Vec<Happening>) {
-        self.passages.clear();
+    fn finish(&mut self, _last: &Scene<'_>, out: &mut Told) {
+        self.passages.clear(out);
     }
 }

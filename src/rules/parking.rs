@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use super::{NamedRule, Rule};
+use super::{NamedRule, Rule, Told};
 use crate::base::detection::Kind;
 use crate::base::event::{Fact, Happening, InZone, Object, Phase, Severity};
 use crate::base::geometry::{Anchor, Polygon, Rect};
+use crate::base::miss::{NearMiss, WhyNot};
 use crate::base::scene::Scene;
 use crate::base::time::Pts;
 use crate::base::track::{Track, TrackId};
@@ -48,6 +49,8 @@ struct Parked {
     track: TrackId,
     /// Identity of the incident.
     subject: TrackId,
+    /// First seen inside, and standing since.
+    entered: Pts,
     began: Pts,
     /// Where it stands.
     place: Rect,
@@ -73,6 +76,23 @@ impl Parking {
         })
     }
 
+    /// It was inside, and gone before it had stood for long enough.
+    fn miss(&self, parked: &Parked, out: &mut Told) {
+        let needed = self.spec.warn_after.unwrap_or(self.spec.after);
+        let (inside, stood) = (parked.stood.since(parked.entered), parked.stood.since(parked.began));
+        let why = if inside >= needed { WhyNot::KeptMoving } else { WhyNot::DwellTooShort };
+        out.miss(|| NearMiss {
+            rule: self.id.clone(),
+            track: parked.subject,
+            kind: Kind::from_word(&parked.object.class),
+            first: parked.entered,
+            last: parked.stood,
+            rect: parked.object.bounding_box,
+            why,
+            found: Some((stood.as_secs_f32(), needed.as_secs_f32())),
+        });
+    }
+
     fn tell(&self, parked: &Parked, phase: Phase, severity: Severity, until: Pts, inside: u32) -> Happening {
         let fact = InZone {
             zone: self.spec.zone_id.clone(),
@@ -88,6 +108,7 @@ impl Parking {
             track: parked.subject,
             began: parked.began,
             ended: (phase == Phase::End).then_some(until),
+            suppressed: 0,
             objects: vec![parked.object.clone()],
             fact: if self.spec.fire_lane { Fact::FireLaneParking(fact) } else { Fact::LaneBlocked(fact) },
         }
@@ -95,7 +116,7 @@ impl Parking {
 }
 
 impl Rule for Parking {
-    fn observe(&mut self, scene: &Scene<'_>, out: &mut Vec<Happening>) {
+    fn observe(&mut self, scene: &Scene<'_>, out: &mut Told) {
         let pts = scene.pts;
         for track in scene.tracks.iter().filter(|track| track.matched && self.kinds.contains(&track.kind)) {
             let known = self.known(track, scene);
@@ -105,6 +126,7 @@ impl Rule for Parking {
                     self.parked.push(Parked {
                         track: track.id,
                         subject: track.id,
+                        entered: pts,
                         began: pts,
                         place: track.rect,
                         stood: pts,
@@ -140,8 +162,9 @@ impl Rule for Parking {
             // Who has not stood yet is not waited for: it drove through.
             let gone = hidden >= if parked.told.is_some() { HIDDEN_MAX } else { DRIVEN_OFF };
             if elsewhere || gone {
-                if let Some((_, severity)) = parked.told {
-                    out.push(self.tell(parked, Phase::End, severity, parked.stood, standing));
+                match parked.told {
+                    Some((_, severity)) => out.push(self.tell(parked, Phase::End, severity, parked.stood, standing)),
+                    None => self.miss(parked, out),
                 }
                 self.parked.remove(at);
                 continue;
@@ -170,10 +193,11 @@ impl Rule for Parking {
         }
     }
 
-    fn finish(&mut self, _last: &Scene<'_>, out: &mut Vec<Happening>) {
+    fn finish(&mut self, _last: &Scene<'_>, out: &mut Told) {
         for parked in &self.parked {
-            if let Some((_, severity)) = parked.told {
-                out.push(self.tell(parked, Phase::End, severity, parked.stood, 0));
+            match parked.told {
+                Some((_, severity)) => out.push(self.tell(parked, Phase::End, severity, parked.stood, 0)),
+                None => self.miss(parked, out),
             }
         }
         self.parked.clear();

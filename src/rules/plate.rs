@@ -1,12 +1,13 @@
 //! `plate.read`: the plate of a vehicle, once several pictures agree on it. Told once for a vehicle, and again only if the
 //! text that the pictures agree on becomes another one.
 
-use super::{NamedRule, Rule};
+use super::{NamedRule, Rule, Told};
 use crate::base::detection::Kind;
 use crate::base::event::{Fact, Happening, Listed, Object, Phase, Severity};
-use crate::base::plate::TrackPlate;
+use crate::base::miss::{Doubt, NearMiss, WhyNot};
+use crate::base::plate::{Settled, TrackPlate};
 use crate::base::scene::Scene;
-use crate::base::track::TrackId;
+use crate::base::track::{Track, TrackId};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlateReadSpec {
@@ -25,6 +26,8 @@ pub struct PlateRead {
     spec: PlateReadSpec,
     /// Told last of each vehicle.
     told: Vec<(TrackId, String)>,
+    /// Vehicles that are there with a reading that was not told, and why.
+    doubted: Vec<NearMiss>,
 }
 
 /// Vehicles that are remembered; the oldest goes.
@@ -32,7 +35,53 @@ const TOLD_MAX: usize = 256;
 
 impl PlateRead {
     pub fn new(rule: &NamedRule, spec: &PlateReadSpec) -> PlateRead {
-        PlateRead { id: rule.id.clone(), kinds: rule.kinds.clone(), spec: spec.clone(), told: Vec::new() }
+        PlateRead {
+            id: rule.id.clone(),
+            kinds: rule.kinds.clone(),
+            spec: spec.clone(),
+            told: Vec::new(),
+            doubted: Vec::new(),
+        }
+    }
+
+    /// Why a reading is not told.
+    fn doubt(&self, settled: &Settled) -> Option<Doubt> {
+        let PlateReadSpec { min_reads, score_min, .. } = self.spec;
+        let score = settled.reading.score();
+        // A text that no plate has (a logo, a clock in the picture) is no reading.
+        if settled.series.is_none() {
+            return Some((WhyNot::NoPlate, None));
+        }
+        if settled.reads < min_reads {
+            return Some((WhyNot::TooFewReads, Some((settled.reads as f32, min_reads as f32))));
+        }
+        (score < score_min).then_some((WhyNot::LowScore, Some((score, score_min))))
+    }
+
+    fn doubted(&mut self, plate: &TrackPlate, vehicle: &Track, why: WhyNot, found: Option<(f32, f32)>) {
+        let (track, kind, last, rect) = (plate.track, Some(vehicle.kind), vehicle.seen, plate.rect);
+        let known = self.doubted.iter().position(|miss| miss.track == track);
+        let at = known.unwrap_or_else(|| {
+            if self.doubted.len() == TOLD_MAX {
+                self.doubted.remove(0);
+            }
+            let rule = self.id.clone();
+            self.doubted.push(NearMiss { rule, track, kind, first: last, last, rect, why, found });
+            self.doubted.len() - 1
+        });
+        let miss = &mut self.doubted[at];
+        (miss.kind, miss.last, miss.rect, miss.why, miss.found) = (kind, last, rect, why, found);
+    }
+
+    /// Tells of those that are not there any more, or of all.
+    fn forget(&mut self, there: &[TrackPlate], out: &mut Told) {
+        self.doubted.retain(|miss| {
+            let stays = there.iter().any(|plate| plate.track == miss.track);
+            if !stays {
+                out.miss(|| miss.clone());
+            }
+            stays
+        });
     }
 
     fn listed(&self, text: &str) -> Option<Listed> {
@@ -58,6 +107,7 @@ impl PlateRead {
             track: plate.track,
             began: scene.pts,
             ended: None,
+            suppressed: 0,
             objects: vec![object],
             fact: Fact::Plate {
                 text,
@@ -74,17 +124,20 @@ impl PlateRead {
 }
 
 impl Rule for PlateRead {
-    fn observe(&mut self, scene: &Scene<'_>, out: &mut Vec<Happening>) {
+    fn observe(&mut self, scene: &Scene<'_>, out: &mut Told) {
         for plate in scene.plates {
-            let settled = &plate.settled;
-            // A text that no plate has (a logo, a clock in the picture) is no reading.
-            let agreed = settled.series.is_some()
-                && settled.reads >= self.spec.min_reads
-                && settled.reading.score() >= self.spec.score_min;
             let vehicle = scene.tracks.iter().find(|track| track.id == plate.track);
-            let Some(vehicle) = vehicle.filter(|track| agreed && self.kinds.contains(&track.kind)) else { continue };
-            let text = settled.reading.text();
-            let told = self.told.iter_mut().find(|(track, _)| *track == plate.track);
+            let Some(vehicle) = vehicle.filter(|track| self.kinds.contains(&track.kind)) else { continue };
+            let told = self.told.iter().position(|(track, _)| *track == plate.track);
+            if let Some((why, found)) = self.doubt(&plate.settled) {
+                if told.is_none() && out.asks() {
+                    self.doubted(plate, vehicle, why, found);
+                }
+                continue;
+            }
+            self.doubted.retain(|miss| miss.track != plate.track);
+            let text = plate.settled.reading.text();
+            let told = told.map(|at| &mut self.told[at]);
             match told {
                 Some((_, told)) if *told == text => continue,
                 Some((_, told)) => told.clone_from(&text),
@@ -97,11 +150,13 @@ impl Rule for PlateRead {
             }
             out.push(self.happening(plate, text, Object::of(vehicle), scene));
         }
+        self.forget(scene.plates, out);
     }
 
     /// A reading is over when it is told; a new session's tracks have new ids.
-    fn finish(&mut self, _last: &Scene<'_>, _out: &mut Vec<Happening>) {
+    fn finish(&mut self, _last: &Scene<'_>, out: &mut Told) {
         self.told.clear();
+        self.forget(&[], out);
     }
 }
 
@@ -109,9 +164,8 @@ impl Rule for PlateRead {
 mod tests {
     use super::*;
     use crate::base::geometry::Rect;
-    use crate::base::plate::{Letter, Reading, Series, Settled};
+    use crate::base::plate::{Letter, Reading, Series};
     use crate::base::time::{Captured, Pts, TimeSource, Timestamp};
-    use crate::base::track::Track;
     use crate::rules::RuleSpec;
 
     fn told(spec: &PlateReadSpec, sightings: &[(&str, u32, f32)]) -> Vec<(String, Option<Listed>, Severity)> {
@@ -119,6 +173,7 @@ mod tests {
             id: "r".into(),
             kinds: vec![Kind::Car],
             spec: RuleSpec::PlateRead(spec.clone()),
+            filters: Default::default(),
             schedule: None,
         };
         let mut rule = PlateRead::new(&rule, spec);
@@ -126,7 +181,7 @@ mod tests {
         let (born, seen) = (Pts(0), Pts(0));
         let (kind, velocity) = (Kind::Car, (0.0, 0.0));
         let tracks = [Track { id: 7, kind, rect, score: 0.9, velocity, born, seen, matched: true }];
-        let mut out = Vec::new();
+        let mut out = Told::default();
         for (i, (text, reads, score)) in sightings.iter().enumerate() {
             let letters = text.chars().map(|character| Letter { character, score: *score }).collect();
             let settled = Settled { reading: Reading { letters }, reads: *reads, of: *reads, series: Series::of(text) };
@@ -142,7 +197,7 @@ mod tests {
             };
             rule.observe(&scene, &mut out);
         }
-        let facts = out.into_iter().map(|happening| match happening.fact {
+        let facts = out.happenings.into_iter().map(|happening| match happening.fact {
             Fact::Plate { text, list, .. } => (text, list, happening.severity),
             other => panic!("{other:?}"),
         });

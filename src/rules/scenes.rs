@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::filters::Filters;
 use super::line::CrossingSpec;
 use super::passage::LineSpec;
 use super::zone::{IntrusionSpec, LoiteringSpec};
-use super::{NamedRule, RuleSpec, build};
+use super::{NamedRule, RuleSpec, Told, build};
 use crate::base::detection::Kind;
 use crate::base::event::{Direction, Fact, Happening, Phase};
 use crate::base::geometry::{Anchor, Line, Point, Polygon, Rect};
@@ -19,7 +20,7 @@ use crate::base::track::{Track, TrackId};
 type Walk<'a> = &'a [Option<(TrackId, f32)>];
 
 fn rule(spec: RuleSpec) -> NamedRule {
-    NamedRule { id: "r".into(), kinds: vec![Kind::Person], spec, schedule: None }
+    NamedRule { id: "r".into(), kinds: vec![Kind::Person], spec, filters: Filters::default(), schedule: None }
 }
 
 /// A line up the middle of the picture's lower half: from right of it to left is towards smaller x.
@@ -57,15 +58,15 @@ fn scene(pts: Pts, tracks: &[Track]) -> Scene<'_> {
 }
 
 fn play(rule: &NamedRule, pictures: impl Iterator<Item = Vec<Track>>) -> Vec<(f64, Happening)> {
-    let mut rules = build(std::slice::from_ref(rule));
-    let (mut out, mut told, mut last) = (Vec::new(), Vec::new(), Pts(0));
+    let mut rules = build(std::slice::from_ref(rule), false);
+    let (mut out, mut told, mut last) = (Told::default(), Vec::new(), Pts(0));
     for (index, tracks) in pictures.enumerate() {
         last = Pts::from_seconds(index as f64 / 10.0);
         rules[0].observe(&scene(last, &tracks), &mut out);
-        told.extend(out.drain(..).map(|happening| (last.seconds(), happening)));
+        told.extend(out.happenings.drain(..).map(|happening| (last.seconds(), happening)));
     }
     rules[0].finish(&scene(last, &[]), &mut out);
-    told.extend(out.drain(..).map(|happening| (last.seconds(), happening)));
+    told.extend(out.happenings.drain(..).map(|happening| (last.seconds(), happening)));
     told
 }
 
@@ -96,15 +97,15 @@ fn a_walk_across_counts_once_and_has_a_direction() {
 
 #[test]
 fn counts_begin_anew_at_midnight() {
-    let mut rules = build(std::slice::from_ref(&line()));
+    let mut rules = build(std::slice::from_ref(&line()), false);
     let mut counts = Vec::new();
     let begin: Timestamp = "2026-11-23T23:59:58Z".parse().expect("a time");
     for (i, x) in [0.4, 0.6, 0.4, 0.6, 0.4, 0.6].into_iter().enumerate() {
         let pts = Pts::from_seconds(i as f64);
-        let (tracks, mut out) = ([person(1, x, 0.8, pts)], Vec::new());
+        let (tracks, mut out) = ([person(1, x, 0.8, pts)], Told::default());
         let captured = Captured::of_clip(begin, pts.since(Pts(0)));
         rules[0].observe(&Scene { captured, ..scene(pts, &tracks) }, &mut out);
-        counts.extend(out.into_iter().map(|happening| match happening.fact {
+        counts.extend(out.happenings.into_iter().map(|happening| match happening.fact {
             Fact::Crossing { counts_in, counts_out, since, .. } => (counts_in, counts_out, since.seconds()),
             other => panic!("{other:?}"),
         }));

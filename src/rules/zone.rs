@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use super::{NamedRule, Rule};
+use super::{NamedRule, Rule, Told};
 use crate::base::detection::Kind;
 use crate::base::event::{Fact, Happening, InZone, Object, Phase, Severity};
 use crate::base::geometry::{Anchor, Polygon, Rect};
+use crate::base::miss::{NearMiss, WhyNot};
 use crate::base::scene::Scene;
 use crate::base::time::Pts;
 use crate::base::track::{Track, TrackId};
@@ -104,6 +105,21 @@ impl InZoneRule {
         Some(heir)
     }
 
+    /// A visit that was over before it counted.
+    fn miss(&self, visit: &Visit) -> NearMiss {
+        let dwelt = visit.inside.since(visit.began).as_secs_f32();
+        NearMiss {
+            rule: self.id.clone(),
+            track: visit.subject,
+            kind: Kind::from_word(&visit.object.class),
+            first: visit.began,
+            last: visit.inside,
+            rect: visit.object.bounding_box,
+            why: WhyNot::DwellTooShort,
+            found: Some((dwelt, self.after.max(ENTER).as_secs_f32())),
+        }
+    }
+
     fn tell(&self, visit: &Visit, phase: Phase, until: Pts, inside: u32) -> Happening {
         let fact = InZone {
             zone: self.zone_id.clone(),
@@ -120,6 +136,7 @@ impl InZoneRule {
             track: visit.subject,
             began: visit.began,
             ended: (phase == Phase::End).then_some(until),
+            suppressed: 0,
             objects: vec![visit.object.clone()],
             fact: match self.what {
                 What::Intrusion => Fact::Intrusion(fact),
@@ -130,7 +147,7 @@ impl InZoneRule {
 }
 
 impl Rule for InZoneRule {
-    fn observe(&mut self, scene: &Scene<'_>, out: &mut Vec<Happening>) {
+    fn observe(&mut self, scene: &Scene<'_>, out: &mut Told) {
         // In a still scene everybody stays where they were, however seldom it is looked at.
         for visit in &mut self.visits {
             let rested = |pts: Pts| Pts(pts.0 + scene.rested.as_nanos() as u64);
@@ -182,8 +199,9 @@ impl Rule for InZoneRule {
         while index < self.visits.len() {
             let visit = &self.visits[index];
             if over(visit) {
-                if visit.told.is_some() {
-                    out.push(self.tell(visit, Phase::End, visit.inside, present));
+                match visit.told {
+                    Some(_) => out.push(self.tell(visit, Phase::End, visit.inside, present)),
+                    None => out.miss(|| self.miss(visit)),
                 }
                 self.visits.remove(index);
                 continue;
@@ -202,9 +220,12 @@ impl Rule for InZoneRule {
         }
     }
 
-    fn finish(&mut self, _last: &Scene<'_>, out: &mut Vec<Happening>) {
-        for visit in self.visits.iter().filter(|visit| visit.told.is_some()) {
-            out.push(self.tell(visit, Phase::End, visit.inside, 0));
+    fn finish(&mut self, _last: &Scene<'_>, out: &mut Told) {
+        for visit in &self.visits {
+            match visit.told {
+                Some(_) => out.push(self.tell(visit, Phase::End, visit.inside, 0)),
+                None => out.miss(|| self.miss(visit)),
+            }
         }
         self.visits.clear();
     }

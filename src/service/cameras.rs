@@ -54,6 +54,8 @@ pub struct Loop<'a> {
     picture: Option<(usize, usize)>,
     /// Boxes of every class are wanted, not only of those that a camera looks at.
     pub all_classes: bool,
+    /// Rules are asked why something did not happen.
+    pub near_misses: bool,
 }
 
 impl<'a> Loop<'a> {
@@ -85,8 +87,16 @@ impl<'a> Loop<'a> {
         plan: impl FnOnce(&[Model], InputSpec) -> anyhow::Result<Plan>,
     ) -> anyhow::Result<Loop<'a>> {
         let (models, lanes) = load_models(cameras);
-        let mut whole =
-            Loop { cameras, inference, plan: Plan::for_replay(inference), models, lanes, picture, all_classes: false };
+        let mut whole = Loop {
+            cameras,
+            inference,
+            plan: Plan::for_replay(inference),
+            models,
+            lanes,
+            picture,
+            all_classes: false,
+            near_misses: false,
+        };
         if let Some(model) = whole.models.first() {
             load_library(&find_library(&inference.runtime)?)?;
             whole.plan = plan(&whole.models, whole.input(model))?;
@@ -131,7 +141,7 @@ impl<'a> Loop<'a> {
         }
         let cameras = self.cameras.iter().zip(&self.lanes).enumerate().map(|(index, (camera, lane))| {
             let model = camera.model.as_ref().filter(|_| camera.enabled)?;
-            let judge = judge_of(camera, model, listener(index));
+            let judge = judge_of(camera, model, self.near_misses, listener(index));
             lane.map(|lane| CameraSpec { lane, gate: gate_of(camera), judge })
         });
         let cameras: Vec<_> = cameras.collect();
@@ -184,12 +194,13 @@ impl<'a> Loop<'a> {
     }
 }
 
-/// How a camera's detections are judged.
-pub fn judge_of(camera: &Camera, model: &Model, listener: Box<dyn Listener>) -> JudgeSpec {
+/// How a camera's detections are judged. `near_misses`: rules are asked why something did not happen.
+pub fn judge_of(camera: &Camera, model: &Model, near_misses: bool, listener: Box<dyn Listener>) -> JudgeSpec {
     let kinds = model.classes.iter().map(|class| class.kind.filter(|kind| camera.kinds.contains(kind)));
     JudgeSpec {
         tracker: TrackerSpec { score_high: camera.score_min, ..TrackerSpec::default() },
-        rules: rules::build(&camera.rules),
+        rules: rules::build(&camera.rules, near_misses),
+        near_misses,
         plates: camera.plates.is_some(),
         kinds: kinds.collect(),
         listener,

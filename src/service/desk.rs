@@ -249,6 +249,7 @@ fn state_of(event: &Event, link: &Link) {
         | Body::ZoneLoitering(data)
         | Body::LaneBlocked(data)
         | Body::FireLaneParking(data)
+        | Body::ObjectLeft(data)
         | Body::ZoneCrowd(CrowdEvent { zone: data, .. }) => {
             let class = data.common.objects.first().map_or("-", |object| object.class.as_str());
             link.state(&format!("cameras/{camera}/zones/{}/{class}", data.zone), data.inside.to_string());
@@ -266,6 +267,8 @@ fn state_of(event: &Event, link: &Link) {
         Body::WrongWay(_)
         | Body::Tailgating(_)
         | Body::Speeding(_)
+        | Body::Forced(_)
+        | Body::ObjectRemoved(_)
         | Body::PlateRead(_)
         | Body::FallingObject(_)
         | Body::NodeHealth(_)

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::event::{
-    Body, CameraHealth, Common, Counts, CrowdEvent, Event, Fact, FallingObject, FrameRef, GateCrossing, Happening,
-    InZone, Media, ModelRef, NodeHealth, Phase, PlateRead, Severity, Speeding, Tailgating, WrongWay, ZoneEvent,
+    Body, CameraHealth, Common, Counts, CrowdEvent, Event, Fact, FallingObject, Forced, FrameRef, GateCrossing,
+    Happening, InZone, Media, ModelRef, NodeHealth, ObjectRemoved, Phase, PlateRead, Severity, Speeding, Tailgating,
+    WrongWay, ZoneEvent,
 };
 use crate::base::id;
 use crate::base::scene::Scene;
@@ -84,6 +85,7 @@ impl Envelope {
             media,
             model: self.model.clone(),
             boot,
+            suppressed: (happening.suppressed > 0).then_some(happening.suppressed),
             end_reason: None,
             clock_step_s,
         };
@@ -115,13 +117,34 @@ impl Envelope {
             Fact::WrongWay { allowed, heading_deg } => {
                 Body::WrongWay(WrongWay { common, allowed: *allowed, heading_deg: *heading_deg })
             }
-            Fact::Tailgating { leader, followers, gap_ms, authorised, passed } => Body::Tailgating(Tailgating {
+            Fact::Tailgating { leader, followers, gap_ms, authorised, passed, release_ref, vision_only } => {
+                Body::Tailgating(Tailgating {
+                    common,
+                    leader: *leader,
+                    followers: followers.clone(),
+                    gap_ms: *gap_ms,
+                    authorised: *authorised,
+                    passed: *passed,
+                    release_ref: release_ref.clone(),
+                    vision_only: *vision_only,
+                })
+            }
+            Fact::Forced { gate, direction, window_s, passed, denied_ref, vision_only } => Body::Forced(Forced {
                 common,
-                leader: *leader,
-                followers: followers.clone(),
-                gap_ms: *gap_ms,
-                authorised: *authorised,
-                passed: *passed,
+                gate: gate.clone(),
+                direction: *direction,
+                window_s: *window_s,
+                passed_at: when(*passed),
+                denied_ref: denied_ref.clone(),
+                vision_only: *vision_only,
+            }),
+            Fact::ObjectLeft(inside) => Body::ObjectLeft(zone(common, inside)),
+            Fact::ObjectRemoved { zone, stood_s, threshold_s, last_seen } => Body::ObjectRemoved(ObjectRemoved {
+                common,
+                zone: zone.clone(),
+                stood_s: *stood_s,
+                threshold_s: *threshold_s,
+                last_seen_at: when(*last_seen),
             }),
             Fact::Speeding { speed_kmh, limit_kmh, distance_m, seconds } => Body::Speeding(Speeding {
                 common,
@@ -283,6 +306,7 @@ mod tests {
                     track: 1,
                     began,
                     ended: (phase == Phase::End).then_some(at),
+                    suppressed: 0,
                     objects: vec![crate::base::event::Object {
                         track_id: 1,
                         class: "person".into(),

@@ -120,7 +120,11 @@ impl View<'_> {
                             );
                         }
                     }
-                    RuleSpec::Intrusion(_) | RuleSpec::Loitering(_) | RuleSpec::Crowd(_) | RuleSpec::Parking(_) => {
+                    RuleSpec::Intrusion(_)
+                    | RuleSpec::Loitering(_)
+                    | RuleSpec::Crowd(_)
+                    | RuleSpec::Parking(_)
+                    | RuleSpec::Object(_) => {
                         let zone = zone_of(&rule.spec).unwrap_or_default();
                         let class = if matches!(rule.spec, RuleSpec::Parking(_)) { "problem" } else { "occupancy" };
                         // Rules of one zone share its topic, and so its entity.
@@ -137,6 +141,7 @@ impl View<'_> {
                     RuleSpec::WrongWay(_)
                     | RuleSpec::Tailgating(_)
                     | RuleSpec::Speeding(_)
+                    | RuleSpec::Forced(_)
                     | RuleSpec::PlateRead(_) => {}
                 }
             }
@@ -217,6 +222,9 @@ fn type_of(rule: &RuleSpec) -> &'static str {
         RuleSpec::WrongWay(_) => "gate.wrong_way",
         RuleSpec::Tailgating(_) => "gate.tailgating",
         RuleSpec::Speeding(_) => "gate.speeding",
+        RuleSpec::Forced(_) => "gate.forced",
+        RuleSpec::Object(spec) if spec.removed => "object.removed",
+        RuleSpec::Object(_) => "object.left",
         RuleSpec::PlateRead(_) => "plate.read",
     }
 }
@@ -227,6 +235,7 @@ fn zone_of(rule: &RuleSpec) -> Option<&str> {
         RuleSpec::Loitering(spec) => &spec.zone_id,
         RuleSpec::Crowd(spec) => &spec.zone_id,
         RuleSpec::Parking(spec) => &spec.zone_id,
+        RuleSpec::Object(spec) => &spec.zone_id,
         _ => return None,
     })
 }

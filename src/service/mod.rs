@@ -1,6 +1,7 @@
 //! Wiring shared by `run`, `demo` and `replay`: happenings become events, cameras get their threads, the parts of a box
 //! are started in order and ended in order.
 
+mod access;
 mod archive;
 pub mod cameras;
 mod command;

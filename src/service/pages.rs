@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
+use super::access::AccessDoor;
 use super::archive::ArchiveTally;
 use super::command::Gates;
 use super::desk::DeskTally;
@@ -104,6 +105,7 @@ pub struct Figures {
     /// Gone once the service ends: the pages may live a moment longer.
     pub link: Weak<Link>,
     pub gates: Arc<Gates>,
+    pub access: Arc<AccessDoor>,
     pub standings: Standings,
     /// By id.
     pub webhooks: Vec<(String, Arc<webhook::Counters>)>,
@@ -209,6 +211,8 @@ impl Figures {
             "failures": counters.failures.load(Relaxed),
             "commands": self.gates.accepted.load(Relaxed),
             "commands_refused": self.gates.refused.load(Relaxed),
+            "access_messages": self.access.heard.load(Relaxed),
+            "access_messages_refused": self.access.refused.load(Relaxed),
         })
     }
 
@@ -285,6 +289,11 @@ impl Figures {
         out.counter("oriel_events_committed_total", "Events written to the ledger.", one(&ledger.committed));
         out.counter("oriel_events_refused_total", "Events lost because the ledger was behind.", one(&desk.refused));
         out.counter("oriel_events_lost_total", "Events deleted before a broker took them.", one(&ledger.lost));
+        let (repaired, restored) = (one(&ledger.repaired), one(&ledger.restored));
+        out.counter("oriel_ledger_repaired_total", "Damaged ledgers that were replaced.", repaired);
+        out.counter("oriel_ledger_restored_total", "Events that came from the ledger's second copy.", restored);
+        let displaced = one(&ledger.refused);
+        out.counter("oriel_events_displaced_total", "Events lost in memory because the disk took nothing.", displaced);
         out.counter("oriel_ledger_failures_total", "Commits that failed and were tried again.", one(&ledger.failed));
         let gates = self.cameras.iter().zip(&self.gates.cameras);
         let muted = gates.clone().map(|(id, gate)| ([("camera", id.as_str())], gate.muted.load(Relaxed) as f64));
@@ -294,6 +303,9 @@ impl Figures {
         let (accepted, refused) = (one(&self.gates.accepted), one(&self.gates.refused));
         out.counter("oriel_commands_total", "Commands and switches that were obeyed.", accepted);
         out.counter("oriel_commands_refused_total", "Commands and switches that were refused.", refused);
+        let (heard, refused) = (one(&self.access.heard), one(&self.access.refused));
+        out.counter("oriel_access_messages_total", "Messages of access control that reached the rules.", heard);
+        out.counter("oriel_access_messages_refused_total", "Messages of access control that were refused.", refused);
         if let Some(link) = self.link.upgrade() {
             let (counters, trouble) = (link.counters(), link.trouble().map(|trouble| trouble.cause));
             let causes =

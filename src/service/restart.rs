@@ -23,6 +23,7 @@ pub(super) fn end_of(first: &Event, now: Timestamp) -> Event {
         | Body::ZoneLoitering(zone)
         | Body::LaneBlocked(zone)
         | Body::FireLaneParking(zone)
+        | Body::ObjectLeft(zone)
         | Body::ZoneCrowd(CrowdEvent { zone, .. }) => zone.inside = 0,
         // An alarm that was never confirmed is taken back.
         Body::FallingObject(data) => {
@@ -34,6 +35,8 @@ pub(super) fn end_of(first: &Event, now: Timestamp) -> Event {
         | Body::WrongWay(_)
         | Body::Tailgating(_)
         | Body::Speeding(_)
+        | Body::Forced(_)
+        | Body::ObjectRemoved(_)
         | Body::PlateRead(_)
         | Body::DataLoss(_) => {}
     }

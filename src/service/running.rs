@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 
+use super::access::{self, AccessDoor};
 use super::archive::{Archive, Keep};
 use super::command::{Commander, Gate, Gates};
 use super::desk::{Clerk, Desk, Eye, LiveListener, Look};
@@ -112,14 +113,10 @@ impl Service {
         let ledger = recorder.counters();
         let left_open = recorder.left_open().to_vec();
         let gates = Gates::new(&config.cameras);
-        let orders = config.mqtt.commands.then(|| {
-            let mut commander = Commander::new(&config.mqtt.prefix, &config.node, Arc::clone(&gates));
-            let hear = Box::new(move |message: &mqtt::Message| commander.hear(message, Timestamp::now()));
-            Orders { filters: Commander::filters(), hear }
-        });
-        let hears = orders.is_some();
+        let access = Arc::new(AccessDoor::default());
+        let orders = orders(&config, &gates, &access);
         let link = Arc::new(Link::start_with(spec, recorder.marks(), bell, orders)?);
-        if hears {
+        if config.mqtt.commands {
             gates.states().into_iter().for_each(|(topic, text)| link.state(&topic, text));
         }
         link.state("info", info(&config, &boot));
@@ -168,6 +165,7 @@ impl Service {
             let (muted, eye) = (BTreeSet::new(), Eye::default());
             Box::new(LiveListener { envelope, desk, snapshots, blur, gate, muted, clips, best, eye })
         })?);
+        access.open(&engine);
         let standings = Standings::new(&config.cameras);
         let figures = Arc::new(Figures {
             node: config.node.clone(),
@@ -180,6 +178,7 @@ impl Service {
             ledger,
             link: Arc::downgrade(&link),
             gates: Arc::clone(&gates),
+            access,
             standings: standings.clone(),
             webhooks: posted,
             rates: Rates::new(config.cameras.len()),
@@ -411,6 +410,28 @@ fn retained_elsewhere(config: &Config) -> Vec<(String, String)> {
         sinks.home_assistant.iter().flat_map(|spec| home_assistant::discovery(config, spec)).collect();
     messages.extend(sinks.frigate.iter().map(|prefix| (frigate::available(prefix), "online".into())));
     messages
+}
+
+/// What the box listens to: commands where they are taken, access control where a rule asks for it.
+fn orders(config: &Config, gates: &Arc<Gates>, access: &Arc<AccessDoor>) -> Option<Orders> {
+    let mut commander =
+        config.mqtt.commands.then(|| Commander::new(&config.mqtt.prefix, &config.node, Arc::clone(gates)));
+    let door = AccessDoor::wanted(&config.cameras).then(|| Arc::clone(access));
+    let commands = commander.iter().flat_map(|_| Commander::filters());
+    let filters: Vec<String> = commands.chain(door.iter().map(|_| access::FILTER.to_owned())).collect();
+    if filters.is_empty() {
+        return None;
+    }
+    let below = format!("{}/{}/access/", config.mqtt.prefix, config.node);
+    let hear = Box::new(move |message: &mqtt::Message| match (&door, &mut commander) {
+        (Some(door), _) if message.topic.starts_with(&below) => {
+            door.hear(message);
+            Vec::new()
+        }
+        (_, Some(commander)) => commander.hear(message, Timestamp::now()),
+        _ => Vec::new(),
+    });
+    Some(Orders { filters, hear })
 }
 
 /// The retained birth message.

@@ -54,13 +54,17 @@ struct Rig {
 
 impl Rig {
     fn start(commands: bool) -> Rig {
+        Rig::start_with(commands, "pass: {type: gate.crossing, line: l}")
+    }
+
+    fn start_with(commands: bool, rules: &str) -> Rig {
         let folder = tempfile::tempdir().expect("a folder");
         let (port, http) = (free_port(), free_port());
         let text = format!(
             "version: 1\nnode: box\ndata: {}\nmqtt: {{listen: \"127.0.0.1:{port}\", commands: {commands}}}\n\
              http: {{listen: \"127.0.0.1:{http}\"}}\ncameras:\n  gate:\n    kind: gate\n    source: {}\n    \
              model: demo_figures\n    lines:\n      l: {{a: [0.5, 1.0], b: [0.5, 0.45]}}\n    rules:\n      \
-             pass: {{type: gate.crossing, line: l}}\n",
+             {rules}\n",
             folder.path().join("data").display(),
             common::here("testdata/clips/gate.mp4").display(),
         );
@@ -243,4 +247,33 @@ fn a_box_that_was_not_told_to_takes_no_commands() {
 fn sequence(payload: &[u8]) -> String {
     let event: Value = serde_json::from_slice(payload).unwrap_or_default();
     event["sequence"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Nobody is let in at first: who passes is told as forced. Then the gate is open, and nobody is any more.
+#[test]
+fn what_access_control_says_reaches_the_rules() {
+    let rules =
+        "pass: {type: gate.crossing, line: l}\n      door: {type: gate.forced, line: l, access: door-7}";
+    let rig = Rig::start_with(false, rules);
+    let note = |event: &str| {
+        let note = json!({"at": Timestamp::now().to_string(), "gate": "door-7", "event": event});
+        publish(rig.port, "oriel/box/access/door-7", note.to_string().as_bytes(), 1, false);
+    };
+    // The system is there, and lets nobody in.
+    note("closed");
+    within("the message is heard", || rig.stats()["mqtt"]["access_messages"] == 1);
+    within("somebody passes all the same", || !rig.said("/events/gate/gate.forced").is_empty());
+    publish(rig.port, "oriel/box/access/door-7", b"{\"gate\": \"door-7\"", 1, false);
+    publish(rig.port, "oriel/box/access/other", b"{}", 1, false);
+    within("nonsense is counted", || rig.stats()["mqtt"]["access_messages_refused"] == 2);
+    note("opened");
+    within("the message is heard", || rig.stats()["mqtt"]["access_messages"] == 2);
+    // Whoever passed before it is told within two seconds.
+    let crossings = || rig.said("/events/gate/gate.crossing").len();
+    let settled = crossings() + 3;
+    within("three more pass", || crossings() >= settled);
+    let forced = rig.said("/events/gate/gate.forced").len();
+    let later = crossings() + 4;
+    within("four more pass", || crossings() >= later);
+    assert_eq!(rig.said("/events/gate/gate.forced").len(), forced, "the gate is open");
 }

@@ -228,7 +228,10 @@ impl Net {
         self.tell_trouble();
         if oldest.is_some_and(|age| age > self.stall) {
             self.stall = (self.stall * 2).min(STALL_MAX);
-            return Err(MqttError::line(Cause::NotAcknowledged, "the broker does not acknowledge"));
+            return Err(match line.is_silent() {
+                true => MqttError::line(Cause::NoAnswer, "the broker no longer answers"),
+                false => MqttError::line(Cause::NotAcknowledged, "the broker does not acknowledge"),
+            });
         }
         self.hand_states(line)?;
         self.hand_stats(line)?;

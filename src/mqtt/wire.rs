@@ -138,6 +138,11 @@ impl Line {
         let _ = tokio::time::timeout(patience, goodbye).await;
     }
 
+    /// The broker was asked for a sign of life and has given none yet.
+    pub fn is_silent(&self) -> bool {
+        self.asked.is_some()
+    }
+
     /// The next packet. Writes what waits meanwhile, and keeps the line alive.
     async fn said(&mut self) -> Result<Said, MqttError> {
         loop {

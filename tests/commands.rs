@@ -261,13 +261,13 @@ fn what_access_control_says_reaches_the_rules() {
     };
     // The system is there, and lets nobody in.
     note("closed");
-    within("the message is heard", || rig.stats()["mqtt"]["access_messages"] == 1);
+    within("the first message is heard", || rig.stats()["mqtt"]["access_messages"] == 1);
     within("somebody passes all the same", || !rig.said("/events/gate/gate.forced").is_empty());
     publish(rig.port, "oriel/box/access/door-7", b"{\"gate\": \"door-7\"", 1, false);
     publish(rig.port, "oriel/box/access/other", b"{}", 1, false);
     within("nonsense is counted", || rig.stats()["mqtt"]["access_messages_refused"] == 2);
     note("opened");
-    within("the message is heard", || rig.stats()["mqtt"]["access_messages"] == 2);
+    within("the second message is heard", || rig.stats()["mqtt"]["access_messages"] == 2);
     // Whoever passed before it is told within two seconds.
     let crossings = || rig.said("/events/gate/gate.crossing").len();
     let settled = crossings() + 3;

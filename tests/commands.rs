@@ -252,8 +252,7 @@ fn sequence(payload: &[u8]) -> String {
 /// Nobody is let in at first: who passes is told as forced. Then the gate is open, and nobody is any more.
 #[test]
 fn what_access_control_says_reaches_the_rules() {
-    let rules =
-        "pass: {type: gate.crossing, line: l}\n      door: {type: gate.forced, line: l, access: door-7}";
+    let rules = "pass: {type: gate.crossing, line: l}\n      door: {type: gate.forced, line: l, access: door-7}";
     let rig = Rig::start_with(false, rules);
     let note = |event: &str| {
         let note = json!({"at": Timestamp::now().to_string(), "gate": "door-7", "event": event});

@@ -3,37 +3,17 @@
 
 mod common;
 
-use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
 
+use common::process::{Ended, free_port, within};
 use oriel::base::event::{Body, Event, NodeHealth, Phase};
 use oriel::broker::Broker;
 use oriel::ledger::{Filter, Reader};
 use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
-}
-
-fn within(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
 
 /// Status and text of a page; nothing while the server is not there.
 fn page(port: u16, path: &str) -> Option<(u16, String)> {
@@ -64,7 +44,7 @@ fn a_broker_that_is_away_is_told_everywhere_and_recorded_as_one_incident() {
         .map(Ended)
         .expect("the binary was built for this test");
 
-    within("the box is not ready, and says why", || {
+    within(PATIENCE, "the box is not ready, and says why", || {
         page(http, "readyz")
             .is_some_and(|(status, why)| status == 503 && why.contains("events do not reach the broker: unreachable"))
     });
@@ -85,9 +65,9 @@ fn a_broker_that_is_away_is_told_everywhere_and_recorded_as_one_incident() {
         };
         rows.iter().map(health).collect()
     };
-    within("it is recorded", || told().len() == 1);
+    within(PATIENCE, "it is recorded", || told().len() == 1);
     let _broker = Broker::start(SocketAddr::from(([127, 0, 0, 1], port))).expect("the port is still free");
-    within("its end is recorded, and both are delivered", || {
+    within(PATIENCE, "its end is recorded, and both are delivered", || {
         let told = told();
         told.len() == 2 && told.iter().all(|(.., delivered)| *delivered)
     });
@@ -97,5 +77,5 @@ fn a_broker_that_is_away_is_told_everywhere_and_recorded_as_one_incident() {
     assert_eq!(said(1), (Phase::End, "online", Some("unreachable")));
     assert_eq!(told[0].1, told[1].1, "one incident");
     assert!(told[0].0.cameras_total == 1 && told[1].0.cameras_online == 1, "{told:?}");
-    within("the box is ready", || page(http, "readyz").is_some_and(|(status, _)| status == 200));
+    within(PATIENCE, "the box is ready", || page(http, "readyz").is_some_and(|(status, _)| status == 200));
 }

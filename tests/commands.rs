@@ -4,12 +4,12 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use common::process::{Ended, free_port, within};
 use common::raw::publish;
 use oriel::base::stop::Stop;
 use oriel::base::time::Timestamp;
@@ -17,27 +17,6 @@ use oriel::mqtt::{News, Protocol, Server, Subscription};
 use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
-}
-
-fn within(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
 
 /// Topic and payload.
 type Message = (String, Vec<u8>);
@@ -90,7 +69,7 @@ impl Rig {
         let subscription = Subscription::start(server, "oriel/#".into(), "desk".into(), Stop::default(), on_news);
         let subscription = subscription.expect("a thread");
         let rig = Rig { folder, port, http, heard, _subscription: subscription, _service: service };
-        within("the camera's crossings come", || !rig.said("/events/gate/gate.crossing").is_empty());
+        within(PATIENCE, "the camera's crossings come", || !rig.said("/events/gate/gate.crossing").is_empty());
         rig
     }
 
@@ -115,7 +94,7 @@ impl Rig {
 
     fn answer(&self, name: &str, request: &str) -> Value {
         let mut found = Value::Null;
-        within(&format!("an answer to {name} {request}"), || {
+        within(PATIENCE, &format!("an answer to {name} {request}"), || {
             let answers = self.said(&format!("/cmd/{name}/reply"));
             let mut answers = answers.iter().filter_map(|answer| serde_json::from_slice::<Value>(answer).ok());
             found = answers.rfind(|answer| answer["request"] == request).unwrap_or_default();
@@ -134,13 +113,13 @@ impl Rig {
 #[test]
 fn a_box_obeys_what_is_asked_properly() {
     let rig = Rig::start(true);
-    within("the switches tell how they stand", || rig.last("gate/events/state") == "ON");
+    within(PATIENCE, "the switches tell how they stand", || rig.last("gate/events/state") == "ON");
     assert_eq!(rig.last("gate/rule/pass/state"), "ON");
 
     // Once more, byte for byte.
     let answer = rig.asks("resend", "again-1", json!({"since_sequence": 1, "to": 2}));
     assert_eq!(answer["ok"], true, "{answer}");
-    within("the last of them is told", || {
+    within(PATIENCE, "the last of them is told", || {
         rig.said("/resend/again-1")
             .iter()
             .any(|last| serde_json::from_slice::<Value>(last).is_ok_and(|last| last["done"] == true))
@@ -165,23 +144,25 @@ fn a_box_obeys_what_is_asked_properly() {
 
     // The rule off: its crossings are counted, not told.
     publish(rig.port, "oriel/box/cameras/gate/rule/pass/set", b"OFF", 1, false);
-    within("it is off", || rig.last("gate/rule/pass/state") == "OFF");
+    within(PATIENCE, "it is off", || rig.last("gate/rule/pass/state") == "OFF");
     let muted = || rig.stats()["cameras"]["gate"]["events_muted"].as_u64().unwrap_or(0);
     let before = rig.said("/events/gate/gate.crossing").len();
-    within("a crossing is muted", || muted() > 0);
+    within(PATIENCE, "a crossing is muted", || muted() > 0);
     let after = rig.said("/events/gate/gate.crossing").len();
     assert!(after <= before + 1, "one may have been on its way: {before}, then {after}");
     publish(rig.port, "oriel/box/cameras/gate/rule/pass/set", b"ON", 1, false);
-    within("it is on again", || rig.said("/events/gate/gate.crossing").len() > after);
+    within(PATIENCE, "it is on again", || rig.said("/events/gate/gate.crossing").len() > after);
 
     // The camera off: its pictures are not looked at; then it sees again.
     let answer = rig.asks("disable", "off-1", json!({"camera": "gate"}));
     assert_eq!(answer["ok"], true, "{answer}");
     assert_eq!(rig.last("gate/enabled/state"), "OFF");
-    within("its pictures are counted", || rig.stats()["cameras"]["gate"]["switched_off"].as_u64().unwrap_or(0) > 10);
+    within(PATIENCE, "its pictures are counted", || {
+        rig.stats()["cameras"]["gate"]["switched_off"].as_u64().unwrap_or(0) > 10
+    });
     let before = rig.said("/events/gate/gate.crossing").len();
     rig.asks("enable", "on-1", json!({"camera": "gate"}));
-    within("it sees again", || rig.said("/events/gate/gate.crossing").len() > before);
+    within(PATIENCE, "it sees again", || rig.said("/events/gate/gate.crossing").len() > before);
 
     // What is not asked properly is refused, and nothing changes.
     let code = |answer: Value| answer["code"].as_str().unwrap_or_default().to_owned();
@@ -199,7 +180,7 @@ fn a_box_obeys_what_is_asked_properly() {
         publish(rig.port, "oriel/box/cmd/disable", hostile, 1, false);
         publish(rig.port, "oriel/box/cameras/gate/events/set", hostile, 1, false);
     }
-    within("all are counted", || rig.stats()["mqtt"]["commands_refused"].as_u64().unwrap_or(0) >= 13);
+    within(PATIENCE, "all are counted", || rig.stats()["mqtt"]["commands_refused"].as_u64().unwrap_or(0) >= 13);
     assert_eq!((rig.last("gate/enabled/state"), rig.last("gate/events/state")), ("ON".into(), "ON".into()));
     assert!(rig.stats()["mqtt"]["connected"].as_bool().unwrap_or(false));
     watch_fills_its_gap(&rig);
@@ -224,7 +205,7 @@ fn watch(port: u16, state: &Path, count: &str) -> String {
         .spawn()
         .map(Ended)
         .expect("the binary was built for this test");
-    within("the watch ends", || child.0.try_wait().expect("our child").is_some());
+    within(PATIENCE, "the watch ends", || child.0.try_wait().expect("our child").is_some());
     let mut text = String::new();
     std::io::Read::read_to_string(&mut child.0.stdout.take().expect("piped"), &mut text).expect("UTF-8");
     text
@@ -235,7 +216,7 @@ fn a_box_that_was_not_told_to_takes_no_commands() {
     let rig = Rig::start(false);
     publish(rig.port, "oriel/box/cameras/gate/events/set", b"OFF", 1, false);
     let before = rig.said("/events/gate/gate.crossing").len();
-    within("its events go on", || rig.said("/events/gate/gate.crossing").len() > before + 1);
+    within(PATIENCE, "its events go on", || rig.said("/events/gate/gate.crossing").len() > before + 1);
     assert_eq!(rig.last("gate/events/state"), "");
     assert_eq!(rig.stats()["mqtt"]["commands"], 0);
     // A watch does not wait for ever for what it cannot get: the gap is shown, the live events come.
@@ -260,19 +241,19 @@ fn what_access_control_says_reaches_the_rules() {
     };
     // The system is there, and lets nobody in.
     note("closed");
-    within("the first message is heard", || rig.stats()["mqtt"]["access_messages"] == 1);
-    within("somebody passes all the same", || !rig.said("/events/gate/gate.forced").is_empty());
+    within(PATIENCE, "the first message is heard", || rig.stats()["mqtt"]["access_messages"] == 1);
+    within(PATIENCE, "somebody passes all the same", || !rig.said("/events/gate/gate.forced").is_empty());
     publish(rig.port, "oriel/box/access/door-7", b"{\"gate\": \"door-7\"", 1, false);
     publish(rig.port, "oriel/box/access/other", b"{}", 1, false);
-    within("nonsense is counted", || rig.stats()["mqtt"]["access_messages_refused"] == 2);
+    within(PATIENCE, "nonsense is counted", || rig.stats()["mqtt"]["access_messages_refused"] == 2);
     note("opened");
-    within("the second message is heard", || rig.stats()["mqtt"]["access_messages"] == 2);
+    within(PATIENCE, "the second message is heard", || rig.stats()["mqtt"]["access_messages"] == 2);
     // Whoever passed before it is told within two seconds.
     let crossings = || rig.said("/events/gate/gate.crossing").len();
     let settled = crossings() + 3;
-    within("three more pass", || crossings() >= settled);
+    within(PATIENCE, "three more pass", || crossings() >= settled);
     let forced = rig.said("/events/gate/gate.forced").len();
     let later = crossings() + 4;
-    within("four more pass", || crossings() >= later);
+    within(PATIENCE, "four more pass", || crossings() >= later);
     assert_eq!(rig.said("/events/gate/gate.forced").len(), forced, "the gate is open");
 }

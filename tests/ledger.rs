@@ -5,9 +5,10 @@ mod common;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::events::event;
+use common::process::within;
 use oriel::base::event::{Body, Event, LossReason, Phase, Severity};
 use oriel::ledger::{Filter, LedgerError, Reader, Recorder, Refused, Retention, Spec};
 
@@ -20,14 +21,6 @@ fn state_of(payload: &[u8]) -> String {
     match event.body {
         Body::NodeHealth(health) => health.state,
         other => panic!("{other:?}"),
-    }
-}
-
-fn within(limit: Duration, what: &str, done: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

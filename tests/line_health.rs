@@ -3,25 +3,18 @@
 
 mod common;
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use common::events::event;
+use common::process::{free_port, within};
 use oriel::ledger::{Reader, Recorder};
 use oriel::mqtt::{Bell, Cause, Link, LinkSpec, Protocol, Server, Timing};
 
 const PATIENCE: Duration = Duration::from_secs(90);
-
-fn within(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
 
 struct Mosquitto {
     port: u16,
@@ -54,12 +47,8 @@ fn mosquitto(folder: &Path, port: u16, extra: &str) -> Mosquitto {
         .stderr(Stdio::null())
         .spawn()
         .expect("mosquitto starts");
-    within("mosquitto answers", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    within(PATIENCE, "mosquitto answers", || TcpStream::connect(("127.0.0.1", port)).is_ok());
     Mosquitto { port, child }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
 /// An authority and what it signs, made for one test.
@@ -188,7 +177,7 @@ fn both_sides_show_a_certificate_and_every_wrong_one_is_named() {
         let sound = || papers.server(broker.port, protocol, Some("box"));
         let post = Post::start(sound(), "oriel-box-1");
         post.record(0..50);
-        within("all delivered over mutual TLS", || post.waiting() == 0);
+        within(PATIENCE, "all delivered over mutual TLS", || post.waiting() == 0);
         assert_eq!(post.link.counters().connects.load(Relaxed), 1);
 
         // An authority that did not sign it, and no certificate of ours.
@@ -214,7 +203,7 @@ fn both_sides_show_a_certificate_and_every_wrong_one_is_named() {
 /// The trouble is `tls`, tries are few, and with a sound line everything arrives.
 fn is_named_and_lost_nothing(post: Post, sound: Server) -> Post {
     post.record(0..10);
-    within("it fails", || post.link.counters().failures.load(Relaxed) >= 1);
+    within(PATIENCE, "it fails", || post.link.counters().failures.load(Relaxed) >= 1);
     assert_eq!(post.cause(), Some(Cause::Tls));
     std::thread::sleep(Duration::from_secs(6));
     assert_eq!(post.cause(), Some(Cause::Tls));
@@ -222,8 +211,8 @@ fn is_named_and_lost_nothing(post: Post, sound: Server) -> Post {
     assert!(failures <= 3, "{failures} tries in six seconds");
     assert_eq!(post.waiting(), 10);
     let post = post.again(sound);
-    within("all delivered", || post.waiting() == 0);
-    within("the trouble is over", || post.link.trouble().is_none());
+    within(PATIENCE, "all delivered", || post.waiting() == 0);
+    within(PATIENCE, "the trouble is over", || post.link.trouble().is_none());
     post
 }
 
@@ -240,10 +229,10 @@ fn a_second_client_of_our_id_is_noticed_and_costs_no_event() {
             let broker = mosquitto(folder.path(), free_port(), "");
             let server = Server::plain("127.0.0.1", broker.port, protocol);
             let post = Post::start(server.clone(), "oriel-box-1");
-            within("it is in", || post.link.connected());
+            within(PATIENCE, "it is in", || post.link.connected());
             let rival = Rival::start(broker.port, protocol);
             let met = Instant::now();
-            within("it is named", || post.cause() == Some(Cause::IdTaken));
+            within(PATIENCE, "it is named", || post.cause() == Some(Cause::IdTaken));
             let noticed = met.elapsed();
             let before = post.link.counters().connects.load(Relaxed);
             post.record(0..100);
@@ -253,8 +242,8 @@ fn a_second_client_of_our_id_is_noticed_and_costs_no_event() {
             assert!(more <= 3, "{more} connections in half a minute");
             assert_eq!(post.cause(), Some(Cause::IdTaken));
             drop(rival);
-            within("all delivered", || post.waiting() == 0);
-            within("the trouble is over", || post.link.trouble().is_none());
+            within(PATIENCE, "all delivered", || post.waiting() == 0);
+            within(PATIENCE, "the trouble is over", || post.link.trouble().is_none());
             assert_eq!(post.link.counters().delivered.load(Relaxed), 100);
         })
     };
@@ -305,7 +294,7 @@ fn clients_of_both_versions_take_our_stream() {
     let broker = mosquitto(folder.path(), free_port(), "");
     let post = Post::start(Server::plain("127.0.0.1", broker.port, Protocol::V5), "oriel-box-1");
     post.link.state("info", r#"{"version":"0"}"#);
-    within("it is in", || post.link.connected());
+    within(PATIENCE, "it is in", || post.link.connected());
     let readers = ["mqttv311", "mqttv5"].map(|version| {
         let mut client = Command::new("/usr/bin/mosquitto_sub");
         client.args(["-h", "127.0.0.1", "-p", &broker.port.to_string(), "-V", version, "-q", "1", "-v", "-W", "30"]);

@@ -9,9 +9,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::events::event;
+use common::process::{Ended, free_port, within};
 use oriel::base::event::Event;
 use oriel::base::id;
 use oriel::base::secret::Secret;
@@ -66,16 +67,6 @@ impl Drop for Mosquitto {
     }
 }
 
-/// A child that does not outlive its test: a listener left behind would hold the test's output open.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        _ = self.0.kill();
-        _ = self.0.wait();
-    }
-}
-
 fn spawn(folder: &Path, port: u16) -> Option<Child> {
     let program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto"].into_iter().find(|path| Path::new(path).exists());
     let Some(program) = program else {
@@ -89,20 +80,8 @@ fn spawn(folder: &Path, port: u16) -> Option<Child> {
         .stderr(Stdio::null())
         .spawn()
         .expect("mosquitto starts");
-    within("mosquitto answers", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    within(PATIENCE, "mosquitto answers", || TcpStream::connect(("127.0.0.1", port)).is_ok());
     Some(child)
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
-}
-
-fn within(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// A box: a ledger in its own folder and the link out of it.
@@ -188,9 +167,9 @@ fn events_arrive_in_order(server: Server) {
     let (heard, _subscription) = Heard::subscribe(server.clone(), &Subscription::events("oriel"));
     let post = Post::start(server);
     post.record(0..300);
-    within("300 events", || heard.all().len() >= 300);
+    within(PATIENCE, "300 events", || heard.all().len() >= 300);
     let reader = Reader::open(post.data.path()).expect("a ledger");
-    within("all marked", || reader.waiting().expect("a number") == 0);
+    within(PATIENCE, "all marked", || reader.waiting().expect("a number") == 0);
     let rows = reader.query(&Default::default()).expect("rows");
     let all = heard.all();
     assert_eq!(all.len(), 300, "a healthy line makes no duplicates");
@@ -249,7 +228,7 @@ fn nothing_is_lost_while_the_broker_is_away(protocol: Protocol) {
             kept.lock().expect("a lock").push(line);
         }
     });
-    within("the subscriber is there", || {
+    within(PATIENCE, "the subscriber is there", || {
         let mut client = Command::new("mosquitto_pub");
         client.args(["-h", "127.0.0.1", "-p", &broker.port.to_string(), "-t", "ready", "-m", "ready"]);
         client.status().expect("mosquitto_pub comes with mosquitto");
@@ -258,15 +237,15 @@ fn nothing_is_lost_while_the_broker_is_away(protocol: Protocol) {
 
     let post = Post::start(broker.server(protocol));
     post.record(0..200);
-    within("some are through", || lines.lock().expect("a lock").len() > 50);
+    within(PATIENCE, "some are through", || lines.lock().expect("a lock").len() > 50);
     broker.terminate();
-    within("the loss is noticed", || !post.link().connected());
+    within(PATIENCE, "the loss is noticed", || !post.link().connected());
     post.record(200..400);
     std::thread::sleep(Duration::from_secs(2)); // a real outage: the link tries and fails meanwhile
     broker.restart();
     post.record(400..450);
     let reader = Reader::open(post.data.path()).expect("a ledger");
-    within("all acknowledged", || {
+    within(PATIENCE, "all acknowledged", || {
         post.recorder.flush();
         reader.waiting().expect("a number") == 0
     });
@@ -276,7 +255,7 @@ fn nothing_is_lost_while_the_broker_is_away(protocol: Protocol) {
         let both = |event: Value| Some((event["sequence"].as_str()?.to_string(), event["id"].as_str()?.to_string()));
         events.filter_map(both).collect()
     };
-    within("the subscriber has the last", || seen().iter().any(|(sequence, _)| sequence == "000000000450"));
+    within(PATIENCE, "the subscriber has the last", || seen().iter().any(|(sequence, _)| sequence == "000000000450"));
     let seen = seen();
     let mut first_seen: Vec<(String, String)> = Vec::new();
     for (sequence, id) in seen.clone() {
@@ -331,8 +310,8 @@ fn events_that_wait_from_an_earlier_start_go_out_before_the_end() {
     link.stop(Duration::from_secs(10));
     recorder.close();
     assert_eq!(Reader::open(data.path()).expect("a ledger").waiting().expect("a number"), 0);
-    within("all heard", || heard.all().iter().filter(|(topic, _)| topic.contains("/events/")).count() == 100);
-    within("stopped", || heard.said("oriel/box-1/availability").last().is_some_and(|text| text == "stopped"));
+    within(PATIENCE, "all heard", || heard.all().iter().filter(|(topic, _)| topic.contains("/events/")).count() == 100);
+    within(PATIENCE, "stopped", || heard.said("oriel/box-1/availability").last().is_some_and(|text| text == "stopped"));
 }
 
 #[test]
@@ -348,17 +327,17 @@ fn a_late_subscriber_sees_the_state_and_the_end() {
         post.link().state("cameras/north/status", "offline");
         post.record(0..5);
         let delivered = || post.link().counters().delivered.load(Relaxed);
-        within("events are through", || delivered() == 5);
+        within(PATIENCE, "events are through", || delivered() == 5);
         let (heard, _subscription) = Heard::subscribe(broker.server(Protocol::V311), "oriel/#");
-        within("the status", || heard.said("oriel/box-1/cameras/north/status") == ["offline"]);
-        within("the last zone", || heard.said("oriel/box-1/cameras/north/zones/z49/person") == ["49"]);
-        within("availability", || heard.said("oriel/box-1/availability") == ["online"]);
-        within("info", || heard.said("oriel/box-1/info") == [r#"{"version":"0"}"#]);
+        within(PATIENCE, "the status", || heard.said("oriel/box-1/cameras/north/status") == ["offline"]);
+        within(PATIENCE, "the last zone", || heard.said("oriel/box-1/cameras/north/zones/z49/person") == ["49"]);
+        within(PATIENCE, "availability", || heard.said("oriel/box-1/availability") == ["online"]);
+        within(PATIENCE, "info", || heard.said("oriel/box-1/info") == [r#"{"version":"0"}"#]);
         assert!(heard.all().iter().all(|(topic, _)| !topic.contains("/events/")), "events are never retained");
         post.link().stats(r#"{"fps":1}"#);
-        within("stats", || heard.said("oriel/box-1/stats") == [r#"{"fps":1}"#]);
+        within(PATIENCE, "stats", || heard.said("oriel/box-1/stats") == [r#"{"fps":1}"#]);
         post.stop(Duration::from_secs(5));
-        within("stopped", || heard.said("oriel/box-1/availability") == ["online", "stopped"]);
+        within(PATIENCE, "stopped", || heard.said("oriel/box-1/availability") == ["online", "stopped"]);
         std::thread::sleep(Duration::from_millis(200)); // a last will would have come by now
         assert_eq!(heard.said("oriel/box-1/availability"), ["online", "stopped"]);
     }
@@ -371,10 +350,10 @@ fn an_abrupt_end_is_told_by_the_last_will() {
         let (heard, _subscription) = Heard::subscribe(broker.server(Protocol::V311), "oriel/+/availability");
         let cable = Cable::lay(broker.port);
         let post = Post::start(Server::plain("127.0.0.1", cable.port, protocol));
-        within("online", || heard.said("oriel/box-1/availability") == ["online"]);
+        within(PATIENCE, "online", || heard.said("oriel/box-1/availability") == ["online"]);
         cable.cut();
-        within("offline", || heard.said("oriel/box-1/availability").iter().any(|text| text == "offline"));
-        within("noticed", || !post.link().connected());
+        within(PATIENCE, "offline", || heard.said("oriel/box-1/availability").iter().any(|text| text == "offline"));
+        within(PATIENCE, "noticed", || !post.link().connected());
     }
 }
 
@@ -451,11 +430,11 @@ fn a_wrong_password_is_told_and_no_password_is() {
         };
         assert!(!format!("{:?}", with("wrong-0815")).contains("0815"));
         let post = Post::start(with("wrong-0815"));
-        within("refused", || post.link().counters().failures.load(Relaxed) >= 1);
+        within(PATIENCE, "refused", || post.link().counters().failures.load(Relaxed) >= 1);
         assert!(!post.link().connected());
         post.stop(Duration::ZERO);
         let post = Post::start(with("right-4711"));
-        within("let in", || post.link().connected());
+        within(PATIENCE, "let in", || post.link().connected());
         post.stop(Duration::from_secs(1));
     }
     let log = String::from_utf8_lossy(&log.0.lock().expect("a lock")).into_owned();

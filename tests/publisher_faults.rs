@@ -10,20 +10,13 @@ use std::time::{Duration, Instant};
 
 use common::events::{event, other};
 use common::faulty::{Dice, Faulty, Mode};
+use common::process::within;
 use oriel::ledger::{Reader, Recorder};
 use oriel::mqtt::{Bell, Cause, Link, LinkSpec, Protocol, Server, Timing};
 use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const WINDOW: usize = 20;
-
-fn within(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
 
 fn seed() -> u64 {
     let given = std::env::var("ORIEL_SEED").ok().and_then(|seed| seed.parse().ok());
@@ -96,7 +89,7 @@ fn survives(mode: Mode, protocol: Protocol, count: u32) -> (usize, usize) {
         recorded += more;
         std::thread::sleep(Duration::from_millis(dice.below(40)));
     }
-    within("all delivered", || post.waiting() == 0);
+    within(PATIENCE, "all delivered", || post.waiting() == 0);
     let elapsed = post.began.elapsed();
     let (duplicates, connects) = (compare(&post, &broker, count), broker.connects().len());
     println!("{mode:?} {protocol:?}: {count} events, {duplicates} duplicates, {connects} connections in {elapsed:.1?}");
@@ -207,11 +200,11 @@ fn what_a_broker_of_mqtt_5_allows_is_kept_to() {
     let large = "x".repeat(3000);
     post.recorder.accept(event(&large)).expect("room");
     post.record(50..100);
-    within("the neighbours of the large one are through", || post.waiting() == 1);
+    within(PATIENCE, "the neighbours of the large one are through", || post.waiting() == 1);
     assert!(broker.broke_rules().is_empty(), "{:?}", broker.broke_rules());
     assert!(broker.most_waiting() <= 3, "{}", broker.most_waiting());
     assert_eq!(broker.events().len(), 100);
-    within("it is told", || post.cause() == Some("refused_publish"));
+    within(PATIENCE, "it is told", || post.cause() == Some("refused_publish"));
     assert!(post.link.counters().refused.load(Relaxed) >= 1);
     assert_eq!(broker.connects().len(), 1);
 }
@@ -227,15 +220,15 @@ fn a_refused_event_waits_apart_and_goes_out_when_it_is_allowed() {
         let id = refused.id.clone();
         post.recorder.accept(refused).expect("room");
         post.record(40..80);
-        within("the neighbours are through", || post.waiting() == 1);
-        within("it is told", || post.cause() == Some("refused_publish"));
-        within("it is tried again", || post.link.counters().refused.load(Relaxed) >= 3);
+        within(PATIENCE, "the neighbours are through", || post.waiting() == 1);
+        within(PATIENCE, "it is told", || post.cause() == Some("refused_publish"));
+        within(PATIENCE, "it is tried again", || post.link.counters().refused.load(Relaxed) >= 3);
         assert_eq!(broker.connects().len(), 1, "the line is not given up for it");
         assert!(post.link.connected());
         broker.becomes(Mode::Ok);
         let taken = || broker.events().iter().any(|got| got.acknowledged && text(&got.payload, "/id") == id);
-        within("it goes out", taken);
-        within("the trouble is over", || post.waiting() == 0 && post.link.trouble().is_none());
+        within(PATIENCE, "it goes out", taken);
+        within(PATIENCE, "the trouble is over", || post.waiting() == 0 && post.link.trouble().is_none());
         assert_eq!(broker.connects().len(), 1);
     }
 }
@@ -245,15 +238,15 @@ fn is_named(mode: Mode, protocol: Protocol, cause: Cause, seconds: u64, tries_ma
     let broker = Faulty::start(mode, seed());
     let post = Post::start(broker.port, protocol);
     post.record(0..50);
-    within(cause.word(), || post.cause() == Some(cause.word()));
+    within(PATIENCE, cause.word(), || post.cause() == Some(cause.word()));
     std::thread::sleep(Duration::from_secs(seconds).saturating_sub(post.began.elapsed()));
     let tries = broker.connects().len();
     assert!(tries <= tries_max, "{mode:?}: {tries} tries in {:?}", post.began.elapsed());
     assert_eq!(post.cause(), Some(cause.word()));
     broker.becomes(Mode::Ok);
-    within("all delivered", || post.waiting() == 0);
+    within(PATIENCE, "all delivered", || post.waiting() == 0);
     compare(&post, &broker, 50);
-    within("the trouble is over", || post.link.trouble().is_none());
+    within(PATIENCE, "the trouble is over", || post.link.trouble().is_none());
 }
 
 #[test]
@@ -288,7 +281,7 @@ fn every_other_code_of_refusal_ends_in_a_pause_too() {
         std::thread::spawn(move || {
             let broker = Faulty::start(Mode::Refuses(code), 1);
             let post = Post::start(broker.port, if code < 128 { Protocol::V311 } else { Protocol::V5 });
-            within("it fails", || post.link.counters().failures.load(Relaxed) >= 1);
+            within(PATIENCE, "it fails", || post.link.counters().failures.load(Relaxed) >= 1);
             std::thread::sleep(Duration::from_secs(3));
             assert!(broker.connects().len() <= 5, "code {code}: {}", broker.connects().len());
             assert!(post.link.trouble().is_some(), "code {code}");
@@ -308,7 +301,7 @@ fn a_broker_that_says_nothing_is_given_up_and_named() {
 fn nobody_there_and_no_such_host_are_told_apart() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
     let post = Post::start(free, Protocol::V5);
-    within("unreachable", || post.cause() == Some("unreachable"));
+    within(PATIENCE, "unreachable", || post.cause() == Some("unreachable"));
     let data = tempfile::tempdir().expect("a folder");
     let recorder = Recorder::open(data.path(), Box::new(|| {})).expect("a ledger");
     let spec = LinkSpec {
@@ -321,5 +314,5 @@ fn nobody_there_and_no_such_host_are_told_apart() {
         timing: TIMING,
     };
     let link = Link::start(spec, recorder.marks(), Bell::default()).expect("a link");
-    within("unknown host", || link.trouble().is_some_and(|trouble| trouble.cause == Cause::UnknownHost));
+    within(PATIENCE, "unknown host", || link.trouble().is_some_and(|trouble| trouble.cause == Cause::UnknownHost));
 }

@@ -4,31 +4,16 @@
 mod common;
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use common::process::{Ended, free_port};
 use oriel::base::stop::Stop;
 use oriel::mqtt::{News, Protocol, Server, Subscription};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 const CANARY: &str = "S3cr3tCANARY";
-
-/// A child that does not outlive its test.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
-}
 
 /// A simulated camera that asks for the canary as its password.
 fn simulator(port: u16) -> (Ended, u16) {

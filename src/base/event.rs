@@ -151,6 +151,34 @@ pub struct Event {
 }
 
 impl Event {
+    /// An event of a camera (`-`: of the box itself) without a rule and without a number yet.
+    pub fn new(
+        node: &str,
+        camera: &str,
+        id: String,
+        correlation: String,
+        time: Timestamp,
+        severity: Severity,
+        body: Body,
+    ) -> Event {
+        Event {
+            specversion: "1.0".into(),
+            id,
+            source: format!("/{node}/cameras/{camera}"),
+            subject: None,
+            time,
+            // Set by the ledger's writer; replay has no clock but the clip's.
+            recordedtime: time,
+            datacontenttype: "application/json".into(),
+            severitytext: severity,
+            severitynumber: severity.number(),
+            correlationid: correlation,
+            sequence: String::new(),
+            partitionkey: Some(camera.to_owned()),
+            body,
+        }
+    }
+
     /// `oriel.gate.crossing.v1` -> `gate.crossing`: the last level of the topic.
     pub fn short_type(&self) -> &'static str {
         self.body.short_type()
@@ -648,9 +676,6 @@ pub enum LossReason {
 }
 
 impl LossReason {
-    pub const ALL: [LossReason; 5] =
-        [LossReason::Quota, LossReason::Age, LossReason::Disk, LossReason::TooLarge, LossReason::Damaged];
-
     pub fn word(self) -> &'static str {
         match self {
             LossReason::Quota => "quota",

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::journal::Journal;
-use super::loss::Loss;
+use super::loss::{Loss, Losses};
 use super::table::{self, COLUMNS, Record};
 use super::{Class, LedgerError, path_in, salvage};
 use crate::base::event::{Body, Event, LossReason, Phase};
@@ -148,11 +148,12 @@ impl Book {
 
     /// Compares the database with its copy, and takes stock.
     fn begin(&mut self, repaired: &mut Repaired, now: Timestamp) -> rusqlite::Result<()> {
-        let counter = counter(&self.connection, "sequence")?;
-        self.life_before = Duration::from_secs(u64::try_from(self::counter(&self.connection, "life")?).unwrap_or(0));
+        let counted = counter(&self.connection, "sequence")?;
+        let life = counter(&self.connection, "life")?;
+        self.life_before = Duration::from_secs(u64::try_from(life).unwrap_or(0));
         let highest: Option<i64> = self.connection.query_row("SELECT MAX(sequence) FROM event", [], one)?;
         let copied = self.journal.last();
-        let mut reached = counter.max(highest.unwrap_or(0));
+        let mut reached = counted.max(highest.unwrap_or(0));
         let transaction = self.connection.transaction()?;
         // Of a ledger that was made anew everything may be missing; else only what its log had and lost.
         let from = if repaired.set_aside.is_some() { 0 } else { reached + 1 };
@@ -166,8 +167,9 @@ impl Book {
         }
         result?;
         reached = reached.max(copied.unwrap_or(0));
-        let mut losses = Vec::new();
+        let mut losses = Losses::default();
         mend_waiting(&transaction, &self.path, &mut repaired.restored, &mut losses)?;
+        let mut losses = losses.take();
         if let Some(aside) = &repaired.set_aside {
             losses.extend(unreadable(&transaction, reached, aside, now)?);
         }
@@ -425,7 +427,7 @@ fn mend_waiting(
     transaction: &Transaction,
     path: &Path,
     restored: &mut u64,
-    losses: &mut Vec<Loss>,
+    losses: &mut Losses,
 ) -> rusqlite::Result<()> {
     let mut bad = Vec::new();
     {
@@ -447,12 +449,8 @@ fn mend_waiting(
             continue;
         }
         let at = Timestamp::from_microsecond(record.recorded).unwrap_or_default();
-        let same = losses.iter().position(|loss: &Loss| loss.class == Some(record.class));
-        let index = same.unwrap_or_else(|| {
-            losses.push(Loss::new(LossReason::Damaged, Some(record.class), at));
-            losses.len() - 1
-        });
-        losses[index].add(&record.camera, Some(record.sequence), at);
+        let account = losses.account(LossReason::Damaged, Some(record.class), at);
+        account.add(&record.camera, Some(record.sequence), at);
     }
     Ok(())
 }

@@ -44,48 +44,36 @@ impl Loss {
     /// `node.data_loss`, for the ledger.
     pub fn event(&self, node: &str, now: Timestamp) -> Box<Event> {
         let number = |sequence: i64| format!("{sequence:012}");
-        Box::new(Event {
-            specversion: "1.0".into(),
-            id: id::fresh(),
-            source: format!("/{node}/cameras/-"),
-            subject: None,
-            time: now,
-            recordedtime: now,
-            datacontenttype: "application/json".into(),
-            severitytext: Severity::Error,
-            severitynumber: Severity::Error.number(),
-            correlationid: id::fresh(),
-            sequence: String::new(),
-            partitionkey: Some("-".into()),
-            body: Body::DataLoss(DataLoss {
-                phase: Phase::Pulse,
-                reason: self.reason,
-                alarms: self.class.map(|class| class == Class::Alarm),
-                count: self.count,
-                cameras: self.cameras.clone(),
-                first_sequence: self.first.map(number),
-                last_sequence: self.last.map(number),
-                since: self.since,
-                until: self.until,
-                set_aside: self.set_aside.clone(),
-            }),
-        })
+        let body = Body::DataLoss(DataLoss {
+            phase: Phase::Pulse,
+            reason: self.reason,
+            alarms: self.class.map(|class| class == Class::Alarm),
+            count: self.count,
+            cameras: self.cameras.clone(),
+            first_sequence: self.first.map(number),
+            last_sequence: self.last.map(number),
+            since: self.since,
+            until: self.until,
+            set_aside: self.set_aside.clone(),
+        });
+        Box::new(Event::new(node, "-", id::fresh(), id::fresh(), now, Severity::Error, body))
     }
 }
 
 /// Open accounts, by reason and class: at most one of each, however much is lost.
 #[derive(Debug, Default)]
-pub struct Losses(BTreeMap<(LossReason, Class), Loss>);
+pub struct Losses(BTreeMap<(LossReason, Option<Class>), Loss>);
 
 impl Losses {
+    /// The account for one reason and class; opened at this record time if there is none.
+    pub fn account(&mut self, reason: LossReason, class: Option<Class>, at: Timestamp) -> &mut Loss {
+        self.0.entry((reason, class)).or_insert_with(|| Loss::new(reason, class, at))
+    }
+
+    /// An event that never had a number.
     pub fn add(&mut self, reason: LossReason, event: &Event) {
-        let class = Class::of(event);
         let at = event.recordedtime;
-        self.0.entry((reason, class)).or_insert_with(|| Loss::new(reason, Some(class), at)).add(
-            event.camera(),
-            None,
-            at,
-        );
+        self.account(reason, Some(Class::of(event)), at).add(event.camera(), None, at);
     }
 
     pub fn take(&mut self) -> Vec<Loss> {

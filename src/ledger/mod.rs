@@ -24,7 +24,7 @@ mod table;
 use std::path::{Path, PathBuf};
 
 pub use book::{Book, Entered, Notes, PAYLOAD_MAX, Repaired, Retention};
-pub use loss::{Loss, Losses};
+pub use loss::Loss;
 pub use reader::{Filter, Reader, Row};
 pub use recorder::{Counters, Marks, Recorder, Refused, Spec};
 

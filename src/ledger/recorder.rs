@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use super::book::{Book, Notes, Retention};
 use super::loss::Loss;
 use super::room::{Entered, Room, WAITING_MAX};
-use super::{LedgerError, path_in, salvage, table};
+use super::{LedgerError, path_in, table};
 use crate::base::event::{Event, LossReason};
 use crate::base::time::Timestamp;
 
@@ -68,8 +68,10 @@ pub enum Refused {
 #[derive(Debug, Default)]
 pub struct Counters {
     pub committed: AtomicU64,
-    /// Not taken, or displaced by an alarm, because the disk is behind.
+    /// Not taken because the disk is behind.
     pub refused: AtomicU64,
+    /// Given up for an alarm, because the disk is behind.
+    pub displaced: AtomicU64,
     /// Dropped because the payload was too large.
     pub too_large: AtomicU64,
     /// Commits that failed and were tried again.
@@ -97,11 +99,7 @@ impl Marks {
 
     /// Another sink needs no event up to this one any more.
     pub fn reached(&self, sink: &str, sequence: i64) {
-        let mut notes = self.lock();
-        match notes.reached.get_mut(sink) {
-            Some(cursor) => *cursor = sequence,
-            None => _ = notes.reached.insert(sink.to_owned(), sequence),
-        }
+        self.lock().reached.insert(sink.to_owned(), sequence);
     }
 
     fn take(&self) -> Notes {
@@ -167,17 +165,13 @@ impl Recorder {
     /// Takes an event whose `sequence` is still empty; never waits. `recordedtime` is set here, the number in the commit.
     pub fn accept(&self, mut event: Box<Event>) -> Result<(), Refused> {
         event.recordedtime = now();
-        match self.room.enter(event) {
-            Ok(Entered::Waits) => Ok(()),
-            Ok(Entered::Displaced) => {
-                self.counters.refused.fetch_add(1, Relaxed);
-                Ok(())
-            }
-            Err(refused) => {
-                self.counters.refused.fetch_add(1, Relaxed);
-                Err(refused)
-            }
+        let entered = self.room.enter(event);
+        match entered {
+            Ok(Entered::Displaced) => _ = self.counters.displaced.fetch_add(1, Relaxed),
+            Err(Refused::Full) => _ = self.counters.refused.fetch_add(1, Relaxed),
+            Ok(Entered::Waits) | Err(Refused::Closed) => {}
         }
+        entered.map(|_| ())
     }
 
     /// First messages of incidents that an earlier start left open: it ended without closing them.
@@ -316,7 +310,7 @@ impl Desk {
             Err(error) => {
                 let found = LedgerError::sql(book.path(), error);
                 // A book that can no longer be read is opened again, which mends it.
-                if matches!(&found, LedgerError::Corrupt { why, .. } if salvage::is_damage(why)) {
+                if matches!(found, LedgerError::Corrupt { .. }) {
                     self.book = None;
                 }
                 return Err(found);

@@ -168,48 +168,24 @@ impl Envelope {
             Fact::FallingObject(fall) => Body::FallingObject(FallingObject { common, fall: (**fall).clone() }),
             Fact::Loitering(inside) => Body::ZoneLoitering(zone(common, inside)),
         };
-        // Live, the ledger's writer sets both `recordedtime` and `sequence`; replay has no clock but the clip's.
-        self.wrap(id, sequence, correlation, at, at, happening.severity, Some(happening.subject.clone()), body)
+        let event = self.wrap(id, correlation, at, happening.severity, body);
+        // Live, the ledger's writer sets `sequence`.
+        Event { sequence, subject: Some(happening.subject.clone()), ..event }
     }
 
     /// `camera.health`: the camera went away (`Phase::Start`) or came back (`Phase::End`).
     pub fn health(&mut self, health: CameraHealth, severity: Severity, correlation: String, at: Timestamp) -> Event {
-        self.wrap(id::fresh(), String::new(), correlation, at, at, severity, None, Body::CameraHealth(health))
+        self.wrap(id::fresh(), correlation, at, severity, Body::CameraHealth(health))
     }
 
     /// `node.health`, of an envelope whose camera is `-`.
     pub fn node_health(&self, health: NodeHealth, severity: Severity, correlation: String) -> Event {
         let at = Timestamp::now();
-        self.wrap(id::fresh(), String::new(), correlation, at, at, severity, None, Body::NodeHealth(health))
+        self.wrap(id::fresh(), correlation, at, severity, Body::NodeHealth(health))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the envelope has this many fields that differ")]
-    fn wrap(
-        &self,
-        id: String,
-        sequence: String,
-        correlation: String,
-        time: Timestamp,
-        recorded: Timestamp,
-        severity: Severity,
-        subject: Option<String>,
-        body: Body,
-    ) -> Event {
-        Event {
-            specversion: "1.0".into(),
-            id,
-            source: format!("/{}/cameras/{}", self.node, self.camera),
-            subject,
-            time,
-            recordedtime: recorded,
-            datacontenttype: "application/json".into(),
-            severitytext: severity,
-            severitynumber: severity.number(),
-            correlationid: correlation,
-            sequence,
-            partitionkey: Some(self.camera.clone()),
-            body,
-        }
+    fn wrap(&self, id: String, correlation: String, time: Timestamp, severity: Severity, body: Body) -> Event {
+        Event::new(&self.node, &self.camera, id, correlation, time, severity, body)
     }
 
     /// Of the incident; and by how many seconds the clock was set since it began.

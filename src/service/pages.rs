@@ -292,8 +292,12 @@ impl Figures {
         let (repaired, restored) = (one(&ledger.repaired), one(&ledger.restored));
         out.counter("oriel_ledger_repaired_total", "Damaged ledgers that were replaced.", repaired);
         out.counter("oriel_ledger_restored_total", "Events that came from the ledger's second copy.", restored);
-        let displaced = one(&ledger.refused);
-        out.counter("oriel_events_displaced_total", "Events lost in memory because the disk took nothing.", displaced);
+        let displaced = one(&ledger.displaced);
+        out.counter(
+            "oriel_events_displaced_total",
+            "Events that gave way to alarms because the ledger was behind.",
+            displaced,
+        );
         out.counter("oriel_ledger_failures_total", "Commits that failed and were tried again.", one(&ledger.failed));
         let gates = self.cameras.iter().zip(&self.gates.cameras);
         let muted = gates.clone().map(|(id, gate)| ([("camera", id.as_str())], gate.muted.load(Relaxed) as f64));

@@ -6,6 +6,7 @@ pub mod asyncapi;
 pub mod events;
 pub mod faulty;
 pub mod looped;
+pub mod process;
 pub mod raw;
 
 use std::io::Write;

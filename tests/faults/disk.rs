@@ -8,8 +8,9 @@ use std::time::Instant;
 use oriel::base::event::{Body, Event, LossReason};
 use oriel::ledger::{Reader, Recorder, Refused};
 
+use super::common::process::within;
 use super::power::shim;
-use super::{common, is_part, number_of, numbered, part, within};
+use super::{PATIENCE, common, is_part, number_of, numbered, part};
 
 fn sufferer(folder: &Path) {
     let trouble = std::env::var("ORIEL_DISK_TROUBLE").expect("a path");
@@ -33,7 +34,7 @@ fn sufferer(folder: &Path) {
     }
     println!("3000 events handed in within {:?} while the disk took nothing", start.elapsed());
     assert!(refused > 0, "the room was never full");
-    within("trouble noticed", || counters.failing.load(std::sync::atomic::Ordering::Relaxed));
+    within(PATIENCE, "trouble noticed", || counters.failing.load(std::sync::atomic::Ordering::Relaxed));
     std::fs::remove_file(&trouble).expect("trouble ends");
     let start = Instant::now();
     recorder.accept(numbered(3100)).ok();
@@ -41,7 +42,7 @@ fn sufferer(folder: &Path) {
     println!("written again {:?} after the trouble ended", start.elapsed());
     recorder.flush();
     assert!(!counters.failing.load(std::sync::atomic::Ordering::Relaxed));
-    let counted = load(&counters.refused);
+    let counted = load(&counters.refused) + load(&counters.displaced);
     recorder.close();
 
     let rows = Reader::open(&folder.join("data")).expect("the ledger").after(0, 10_000).expect("rows");

@@ -12,7 +12,8 @@ use oriel::broker::Broker;
 use oriel::ledger::{Filter, Reader, Recorder};
 use oriel::mqtt::{Bell, Link, LinkSpec, News, Protocol, Server, Subscription, Timing};
 
-use super::{Dice, Killed, is_part, number_of, numbered, part, scale, within};
+use super::common::process::{Ended, within};
+use super::{Dice, PATIENCE, is_part, number_of, numbered, part, scale};
 
 /// Unacknowledged messages at most, so many come twice after a kill at most.
 const WINDOW: usize = 32;
@@ -42,7 +43,7 @@ fn publisher(folder: &Path) {
     println!("all emitted");
     recorder.flush();
     let reader = Reader::open(folder).expect("the ledger");
-    within("all delivered", || reader.waiting().expect("a number") == 0);
+    within(PATIENCE, "all delivered", || reader.waiting().expect("a number") == 0);
     link.stop(Duration::from_secs(10));
     recorder.close();
 }
@@ -80,7 +81,7 @@ fn no_kill_loses_an_accepted_event() {
         let mut command = part("kill::no_kill_loses_an_accepted_event", data.path());
         command.env("ORIEL_FIRST", emitted.to_string()).env("ORIEL_COUNT", "100000");
         command.env("ORIEL_PORT", port.to_string()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = Killed(command.spawn().expect("a child"));
+        let mut child = Ended(command.spawn().expect("a child"));
         let mut lines = BufReader::new(child.0.stdout.take().expect("its output"));
         let mut line = String::new();
         let mut count = 0;
@@ -112,7 +113,7 @@ fn no_kill_loses_an_accepted_event() {
         })
         .collect();
     assert_eq!(rows.iter().map(|row| row.sequence).collect::<Vec<_>>(), (1..=rows.len() as i64).collect::<Vec<_>>());
-    within("everything received", || {
+    within(PATIENCE, "everything received", || {
         let received = received.lock().expect("sound");
         received.iter().map(|(number, _)| number).collect::<BTreeSet<_>>().len() >= accepted.len()
     });

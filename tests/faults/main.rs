@@ -14,10 +14,13 @@ mod service;
 mod simulated;
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use oriel::base::event::{Body, Event, Severity};
+
+/// For anything that a test waits for.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// `quick` in `make test`, `long` in `make soak`.
 fn scale(quick: u64, long: u64) -> u64 {
@@ -64,24 +67,6 @@ fn part(test: &str, folder: &Path) -> Command {
 /// Where the parent told this process to work; None in the parent.
 fn is_part() -> Option<PathBuf> {
     std::env::var_os("ORIEL_PART").map(PathBuf::from)
-}
-
-fn within(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < Duration::from_secs(120), "not within two minutes: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// Killed when the test ends, however it ends.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 fn copy_folder(from: &Path, to: &Path) {

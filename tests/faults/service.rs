@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use oriel::base::event::Phase;
 use oriel::ledger::{Filter, Reader};
 
-use super::{Killed, common, within};
+use super::common::process::{Ended, within};
+use super::{PATIENCE, common};
 
-fn start(config: &Path) -> Killed {
+fn start(config: &Path) -> Ended {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oriel"));
     command.arg("run").arg("-c").arg(config).current_dir(env!("CARGO_MANIFEST_DIR"));
-    Killed(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary was built for this test"))
+    Ended(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary was built for this test"))
 }
 
 #[test]
@@ -36,7 +37,7 @@ fn a_killed_service_closes_its_open_incidents_at_the_next_start() {
         events.filter(|event| event["data"]["phase"] == phase).collect::<Vec<_>>()
     };
     let service = start(&config);
-    within("an open incident", || phases("start").len() > phases("end").len());
+    within(PATIENCE, "an open incident", || phases("start").len() > phases("end").len());
     drop(service); // kill -9
     let open: Vec<_> = phases("start").iter().map(|event| event["correlationid"].clone()).collect();
     let closed: Vec<_> = phases("end").iter().map(|event| event["correlationid"].clone()).collect();
@@ -46,7 +47,7 @@ fn a_killed_service_closes_its_open_incidents_at_the_next_start() {
     let (began, mut first) = (Instant::now(), None::<Duration>);
     let before = phases("end").len();
     let _service = start(&config);
-    within("it is closed", || {
+    within(PATIENCE, "it is closed", || {
         let ended = phases("end");
         first = first.or((ended.len() > before).then(|| began.elapsed()));
         left.iter().all(|id| ended.iter().any(|event| event["correlationid"] == *id))

@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod asyncapi;
+pub mod door;
 pub mod events;
 pub mod faulty;
 pub mod looped;

@@ -8,6 +8,7 @@ mod common;
 mod damage;
 mod disk;
 mod kill;
+mod outage;
 mod power;
 
 mod service;

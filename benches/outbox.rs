@@ -78,7 +78,7 @@ struct Post {
     link: Option<Link>,
     /// When how many events had been committed.
     commits: Arc<Mutex<Vec<(u64, Timestamp)>>>,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
 }
 
 impl Post {
@@ -109,7 +109,7 @@ impl Post {
             timing: Timing::default(),
         };
         let link = server.map(|server| Link::start(spec(server), recorder.marks(), bell).expect("a link"));
-        Post { recorder, link, commits, _data: data }
+        Post { recorder, link, commits, data }
     }
 
     /// `rate` events a second, evenly, until `go_on` says no; returns how many.
@@ -147,6 +147,7 @@ fn through(name: &str, server: Server, seconds: u64) {
     assert!(ready.wait(PATIENCE), "subscribed");
     let post = Post::start(Some(server));
     wait("connected", || post.link.as_ref().is_some_and(Link::connected));
+    let written = disk_writes();
     let over = AtomicBool::new(false);
     let (sent, handed) = std::thread::scope(|scope| {
         let counters = post.link.as_ref().expect("with a server").counters();
@@ -193,6 +194,27 @@ fn through(name: &str, server: Server, seconds: u64) {
         println!("  {step:<22} {a:>6.2} {b:>6.2} {c:>6.2} {d:>6.1}");
     }
     println!("  {} commits, {:.1} events each", commits.len(), f64::from(sent) / commits.len() as f64);
+    let payload = arrivals.iter().map(|(_, payload)| payload.len()).sum::<usize>() as f64 / f64::from(sent);
+    let kept = folder_size(post.data.path()) as f64 / f64::from(sent);
+    print!("  an event: {payload:.0} bytes of JSON, {kept:.0} in the ledger's files");
+    match written.zip(disk_writes()) {
+        Some((before, after)) if after > before => {
+            let written = (after - before) as f64 / f64::from(sent);
+            println!(", {written:.0} written to the disk, marks included: {:.1} times its JSON", written / payload);
+        }
+        _ => println!("; writes to the disk are not told here"),
+    }
+}
+
+/// Bytes that this process has had written to a disk.
+fn disk_writes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/io").ok()?;
+    text.lines().find_map(|line| line.strip_prefix("write_bytes: "))?.trim().parse().ok()
+}
+
+fn folder_size(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.metadata().ok()).filter(|entry| entry.is_file()).map(|entry| entry.len()).sum()
 }
 
 fn percentiles(values: &mut [f64]) -> [f64; 4] {

@@ -46,13 +46,13 @@ install_packages() {
 
 system_packages() {
     # pkg-config, libssl-dev: TLS to brokers. libgst*-dev: video in. plugins: the elements of our pipelines, with libav's
-    # decoders and x264 (ugly) for the cameras that demo and tests play. ffmpeg, mosquitto: a second opinion in tests.
+    # decoders and x264 (ugly) for the cameras that demo and tests play. ffmpeg, mosquitto, Paho: a second opinion in tests.
     local packages=(
         pkg-config libssl-dev
         libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstrtspserver-1.0-dev
         gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
         gstreamer1.0-libav gstreamer1.0-tools
-        ffmpeg mosquitto mosquitto-clients
+        ffmpeg mosquitto mosquitto-clients python3-paho-mqtt
     )
     if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
         say "no apt here; make sure that these, or what they are called here, are installed: ${packages[*]}"

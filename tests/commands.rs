@@ -28,7 +28,7 @@ struct Rig {
     http: u16,
     heard: Arc<Mutex<Vec<Message>>>,
     _subscription: Subscription,
-    _service: Ended,
+    service: Ended,
 }
 
 impl Rig {
@@ -40,7 +40,8 @@ impl Rig {
         let folder = tempfile::tempdir().expect("a folder");
         let (port, http) = (free_port(), free_port());
         let text = format!(
-            "version: 1\nnode: box\ndata: {}\nmqtt: {{listen: \"127.0.0.1:{port}\", commands: {commands}}}\n\
+            "version: 1\nnode: box\ndata: {}\nmqtt: {{listen: \"127.0.0.1:{port}\", commands: {commands}, snapshots: true}}\n\
+             sinks: {{home_assistant: {{}}}}\n\
              http: {{listen: \"127.0.0.1:{http}\"}}\ncameras:\n  gate:\n    kind: gate\n    source: {}\n    \
              model: demo_figures\n    lines:\n      l: {{a: [0.5, 1.0], b: [0.5, 0.45]}}\n    rules:\n      \
              {rules}\n",
@@ -68,7 +69,7 @@ impl Rig {
         };
         let subscription = Subscription::start(server, "oriel/#".into(), "desk".into(), Stop::default(), on_news);
         let subscription = subscription.expect("a thread");
-        let rig = Rig { folder, port, http, heard, _subscription: subscription, _service: service };
+        let rig = Rig { folder, port, http, heard, _subscription: subscription, service };
         within(PATIENCE, "the camera's crossings come", || !rig.said("/events/gate/gate.crossing").is_empty());
         rig
     }
@@ -153,21 +154,48 @@ fn a_box_obeys_what_is_asked_properly() {
     publish(rig.port, "oriel/box/cameras/gate/rule/pass/set", b"ON", 1, false);
     within(PATIENCE, "it is on again", || rig.said("/events/gate/gate.crossing").len() > after);
 
-    // The camera off: its pictures are not looked at; then it sees again.
+    // A sink off: it hears nothing, and our own topics go on.
+    let flat = || rig.said("/ha/gate/event").len();
+    assert!(flat() > 0);
+    assert_eq!(rig.asks("disable", "quiet-1", json!({"sink": "home_assistant"}))["ok"], true);
+    within(PATIENCE, "it tells so", || rig.last("/sinks/home_assistant/state") == "OFF");
+    let (before, crossings) = (flat(), rig.said("/events/gate/gate.crossing").len());
+    within(PATIENCE, "two more pass", || rig.said("/events/gate/gate.crossing").len() > crossings + 1);
+    assert!(flat() <= before + 1, "one may have been on its way");
+    publish(rig.port, "oriel/box/sinks/home_assistant/set", b"ON", 1, false);
+    within(PATIENCE, "it hears again", || flat() > before + 1);
+
+    // Detection off: its pictures come and are not looked at; then it sees again.
+    publish(rig.port, "oriel/box/cameras/gate/detect/set", b"OFF", 1, false);
+    let unseen = || rig.stats()["cameras"]["gate"]["switched_off"].as_u64().unwrap_or(0);
+    within(PATIENCE, "its pictures are counted", || unseen() > 10);
+    assert_eq!((rig.last("gate/detect/state").as_str(), rig.last("gate/status").as_str()), ("OFF", "online"));
+    let before = rig.said("/events/gate/gate.crossing").len();
+    publish(rig.port, "oriel/box/cameras/gate/detect/set", b"ON", 1, false);
+    within(PATIENCE, "it sees again", || rig.said("/events/gate/gate.crossing").len() > before);
+
+    // The camera off: no pictures come at all, which is an event of its own; then it is back.
     let answer = rig.asks("disable", "off-1", json!({"camera": "gate"}));
     assert_eq!(answer["ok"], true, "{answer}");
     assert_eq!(rig.last("gate/enabled/state"), "OFF");
-    within(PATIENCE, "its pictures are counted", || {
-        rig.stats()["cameras"]["gate"]["switched_off"].as_u64().unwrap_or(0) > 10
-    });
+    within(PATIENCE, "it is disabled", || rig.last("gate/status") == "disabled");
+    let decoded = || rig.stats()["cameras"]["gate"]["decoded"].as_u64();
+    let (count, unseen_then) = (decoded(), unseen());
+    assert_eq!(code(&rig.asks("snapshot", "pic-0", json!({"camera": "gate"}))), "switched_off");
+    assert_eq!((decoded(), unseen()), (count, unseen_then), "nothing is decoded");
     let before = rig.said("/events/gate/gate.crossing").len();
     rig.asks("enable", "on-1", json!({"camera": "gate"}));
     within(PATIENCE, "it sees again", || rig.said("/events/gate/gate.crossing").len() > before);
+    assert_eq!(rig.last("gate/status"), "online");
+    let health: Vec<Value> = rig.said("/events/gate/camera.health").iter().map(|text| json_of(text)).collect();
+    let told: Vec<_> = health.iter().map(|event| (&event["data"]["phase"], &event["data"]["state"])).collect();
+    assert_eq!(told, [(&json!("start"), &json!("disabled")), (&json!("end"), &json!("online"))]);
+
+    a_picture_now(&rig);
 
     // What is not asked properly is refused, and nothing changes.
-    let code = |answer: Value| answer["code"].as_str().unwrap_or_default().to_owned();
-    assert_eq!(code(rig.asks("disable", "off-2", json!({"camera": "south"}))), "unknown_target");
-    assert_eq!(code(rig.asks("reload", "load-1", json!({}))), "unsupported");
+    assert_eq!(code(&rig.asks("disable", "off-2", json!({"camera": "south"}))), "unknown_target");
+    assert_eq!(code(&rig.asks("disable", "off-3", json!({"sink": "frigate"}))), "unknown_target");
     publish(
         rig.port,
         "oriel/box/cmd/disable",
@@ -175,7 +203,7 @@ fn a_box_obeys_what_is_asked_properly() {
         1,
         false,
     );
-    assert_eq!(code(rig.answer("disable", "old")), "stale");
+    assert_eq!(code(&rig.answer("disable", "old")), "stale");
     for hostile in [&b"\xff\xfe"[..], b"", b"{", &[b'['; 4000], &[b'x'; 100_000]] {
         publish(rig.port, "oriel/box/cmd/disable", hostile, 1, false);
         publish(rig.port, "oriel/box/cameras/gate/events/set", hostile, 1, false);
@@ -184,6 +212,74 @@ fn a_box_obeys_what_is_asked_properly() {
     assert_eq!((rig.last("gate/enabled/state"), rig.last("gate/events/state")), ("ON".into(), "ON".into()));
     assert!(rig.stats()["mqtt"]["connected"].as_bool().unwrap_or(false));
     watch_fills_its_gap(&rig);
+}
+
+fn code(answer: &Value) -> &str {
+    answer["code"].as_str().unwrap_or_default()
+}
+
+fn json_of(text: &[u8]) -> Value {
+    serde_json::from_slice(text).expect("JSON")
+}
+
+/// It lies where the answer says, has the hash it tells, and the broker keeps a small one.
+fn a_picture_now(rig: &Rig) {
+    let answer = rig.asks("snapshot", "pic-1", json!({"camera": "gate"}));
+    assert_eq!(answer["ok"], true, "{answer}");
+    let url = format!("http://127.0.0.1:{}{}", rig.http, answer["snapshot"].as_str().expect("a path"));
+    let picture = ureq::get(url).call().expect("the picture").body_mut().read_to_vec().expect("bytes");
+    assert!(picture.starts_with(b"\xff\xd8") && picture.ends_with(b"\xff\xd9"), "a JPEG");
+    let sha256 = oriel::base::hash::sha256_hex_of(&picture[..]).expect("a hash");
+    assert_eq!((&answer["sha256"], &answer["bytes"]), (&json!(sha256), &json!(picture.len())));
+    within(PATIENCE, "the broker has it too", || {
+        rig.said("/cameras/gate/snapshot").last().is_some_and(|kept| kept.starts_with(b"\xff\xd8"))
+    });
+    assert_eq!(code(&rig.asks("snapshot", "pic-2", json!({"camera": "south"}))), "unknown_target");
+}
+
+/// The same process, the same broker and ledger, another config; what cannot be read changes nothing.
+#[test]
+fn a_box_reads_its_config_again() {
+    let rig = Rig::start(true);
+    let config = rig.folder.path().join("oriel.yml");
+    let text = std::fs::read_to_string(&config).expect("the config");
+    let boot = || serde_json::from_str::<Value>(&rig.last("/box/info")).unwrap_or_default()["boot"].clone();
+    let first = boot();
+
+    std::fs::write(&config, text.replace("line: l}", "line: nowhere}")).expect("a file");
+    let answer = rig.asks("reload", "load-1", json!({}));
+    assert_eq!(code(&answer), "bad_config", "{answer}");
+    assert!(answer["message"].as_str().is_some_and(|message| message.contains("nowhere")), "{answer}");
+    assert_eq!(boot(), first, "it goes on as it was");
+
+    let more = "line: l}\n      second: {type: gate.crossing, line: l}";
+    std::fs::write(&config, text.replace("line: l}", more)).expect("a file");
+    let answer = rig.asks("reload", "load-2", json!({}));
+    assert_eq!(answer["ok"], true, "{answer}");
+    within(PATIENCE, "the new rule's switch is there", || rig.last("gate/rule/second/state") == "ON");
+    let crossings = || rig.said("/events/gate/gate.crossing");
+    within(PATIENCE, "the new rule speaks", || {
+        crossings().iter().any(|event| json_of(event)["data"]["rule"] == "second")
+    });
+    let second = boot();
+    assert_ne!(second, first);
+    let mut numbers: Vec<u64> = crossings().iter().filter_map(|event| sequence(event).parse().ok()).collect();
+    assert!(numbers.is_sorted(), "one ledger: {numbers:?}");
+    numbers.dedup();
+    assert_eq!(numbers.len(), crossings().len(), "no number twice");
+
+    // By signal; and a start that fails where the config looks well: the old one goes on, and says why.
+    let busy = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = busy.local_addr().expect("an address").port();
+    std::fs::write(&config, text.replace(&rig.http.to_string(), &taken.to_string())).expect("a file");
+    let service = rig.service.0.id().to_string();
+    assert!(Command::new("kill").args(["-HUP", &service]).status().expect("kill").success());
+    within(PATIENCE, "the old config is back", || ![Value::Null, first.clone(), second.clone()].contains(&boot()));
+    let info: Value = serde_json::from_str(&rig.last("/box/info")).expect("JSON");
+    assert!(info["config_fault"].as_str().is_some_and(|why| why.contains(&taken.to_string())), "{info}");
+    assert_eq!(rig.last("gate/rule/second/state"), "ON");
+    let before = crossings().len();
+    within(PATIENCE, "it works on", || crossings().len() > before);
 }
 
 /// A watch that ends, and a later one that begins with what came in between.

@@ -86,6 +86,12 @@ impl Rules {
         let unique = entity["unique_id"].as_str().expect("an entity of a device has a unique id");
         assert!(self.unique.insert(unique.to_owned()), "{unique} is here twice");
         assert!(entity["name"].is_string(), "{key}");
+        if entity["platform"] == "image" {
+            // IMAGE_SCHEMA: one of `image_topic` and `url_topic`.
+            only(entity, &["platform", "unique_id", "name", "content_type", "image_topic"]);
+            assert_eq!(entity["content_type"], "image/jpeg");
+            return self.published(&entity["image_topic"]);
+        }
         self.published(&entity["state_topic"]);
         let common = ["platform", "unique_id", "name", "state_topic", "entity_category"];
         let with = |more: &[&'static str]| [common.as_slice(), more].concat();
@@ -145,7 +151,7 @@ fn template(value: &Value) {
 fn discovery_keeps_the_rules_and_flat_events_fit_their_entities() {
     let folder = tempfile::tempdir().expect("a folder");
     let sinks = "sinks: {home_assistant: {prefix: ha-discovery}}\n";
-    let config = load(folder.path(), "embedded", sinks, &["gate", "tower"]);
+    let config = load(folder.path(), "{url: embedded, snapshots: true}", sinks, &["gate", "tower"]);
     let spec = config.sinks.home_assistant.clone().expect("it is on");
     let found = home_assistant::discovery(&config, &spec);
     let mut rules = Rules::new();
@@ -167,6 +173,7 @@ fn discovery_keeps_the_rules_and_flat_events_fit_their_entities() {
         devices["tower"]["components"]["event"]["event_types"].to_string(),
         r#"["camera.health","facade.falling_object"]"#
     );
+    assert_eq!(gate["snapshot"]["image_topic"], "oriel/box/cameras/gate/snapshot");
     assert_eq!(gate["pass.person.in"]["state_topic"], "oriel/box/cameras/gate/count/pass/person");
     assert_eq!(gate["zones.z.person.occupancy"]["device_class"], "occupancy");
     assert_eq!(gate["zones.z.car.problem"]["device_class"], "problem");

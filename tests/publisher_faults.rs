@@ -233,6 +233,50 @@ fn a_refused_event_waits_apart_and_goes_out_when_it_is_allowed() {
     }
 }
 
+/// A broker of 3.1.1 cannot say no: it hangs up. What it hangs up over is found, and the rest goes through.
+#[test]
+fn an_event_that_costs_the_line_is_found_and_its_neighbours_go_on() {
+    let broker = Faulty::start(Mode::CutsOver("/camera.health"), seed());
+    let post = Post::start(broker.port, Protocol::V311);
+    post.record(0..40);
+    let refused = other();
+    let id = refused.id.clone();
+    post.recorder.accept(refused).expect("room");
+    post.record(40..80);
+    within(PATIENCE, "the neighbours are through", || post.waiting() == 1);
+    // One that bore fruit, two to see that something is wrong, three for what it is, one without it, some to try it again.
+    let connections = broker.connects().len();
+    assert!(connections <= 10, "{connections} connections");
+    within(PATIENCE, "it is told", || post.cause() == Some("refused_publish"));
+    assert!(post.link.counters().refused.load(Relaxed) >= 1);
+    broker.becomes(Mode::Ok);
+    let taken = || broker.events().iter().any(|got| got.acknowledged && text(&got.payload, "/id") == id);
+    within(PATIENCE, "it goes out", taken);
+    within(PATIENCE, "the trouble is over", || post.waiting() == 0 && post.link.trouble().is_none());
+}
+
+/// The same for a retained topic: it is not sent again until it changes.
+#[test]
+fn a_retained_topic_that_costs_the_line_is_left_out() {
+    let broker = Faulty::start(Mode::CutsOver("/snapshot"), seed());
+    let post = Post::start(broker.port, Protocol::V311);
+    post.link.state("cameras/north/snapshot", vec![7; 100]);
+    post.link.state("cameras/north/status", "online");
+    post.record(0..20);
+    within(PATIENCE, "the events are through", || post.waiting() == 0);
+    within(PATIENCE, "the other topic is through", || {
+        broker.got().iter().any(|got| got.topic.ends_with("/status") && got.acknowledged)
+    });
+    within(PATIENCE, "it is told", || post.cause() == Some("refused_publish"));
+    let kept = broker.connects().len();
+    post.record(20..40);
+    within(PATIENCE, "later ones too", || post.waiting() == 0);
+    assert_eq!(broker.connects().len(), kept, "it is not sent again");
+    broker.becomes(Mode::Ok);
+    post.link.state("cameras/north/snapshot", vec![8; 100]);
+    within(PATIENCE, "the next picture is sent", || broker.got().iter().any(|got| got.payload == [8; 100]));
+}
+
 /// The broker stays as it is for `seconds`: the cause is named, the tries are few; then it is sound, and nothing is lost.
 fn is_named(mode: Mode, protocol: Protocol, cause: Cause, seconds: u64, tries_max: usize) {
     let broker = Faulty::start(mode, seed());

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use common::events::event;
@@ -96,6 +96,7 @@ struct Rig {
     recorder: Recorder,
     webhook: Webhook,
     counters: Arc<Counters>,
+    on: Arc<AtomicBool>,
 }
 
 fn spec(addr: SocketAddr) -> Spec {
@@ -118,9 +119,10 @@ impl Rig {
         let recorder = Recorder::open(data, Box::new(move || ring.ring())).expect("a ledger");
         let counters = Arc::<Counters>::default();
         let reader = Reader::open(data).expect("a ledger");
-        let webhook =
-            Webhook::start(spec, reader, recorder.marks(), (bell, heard), Arc::clone(&counters)).expect("it starts");
-        Rig { recorder, webhook, counters }
+        let on = Arc::new(AtomicBool::new(true));
+        let (counted, turned) = (Arc::clone(&counters), Arc::clone(&on));
+        let webhook = Webhook::start(spec, reader, recorder.marks(), (bell, heard), counted, turned);
+        Rig { recorder, webhook: webhook.expect("it starts"), counters, on }
     }
 
     fn record(&self, states: &[&str]) {
@@ -231,6 +233,19 @@ fn nothing_is_lost_or_swapped_when_either_side_starts_again() {
 }
 
 #[test]
+fn what_is_switched_off_sends_nothing_and_catches_up() {
+    let (data, server) = (folder(), Server::start());
+    let rig = Rig::start(data.path(), spec(server.addr()));
+    rig.on.store(false, Relaxed);
+    rig.record(&["a", "b"]);
+    rig.until("waiting", |counters| counters.waiting.load(Relaxed) == 2);
+    assert_eq!(rig.counters.delivered.load(Relaxed), 0);
+    rig.on.store(true, Relaxed);
+    assert_eq!([server.take("200 OK"), server.take("200 OK")], ["a", "b"]);
+    rig.stop();
+}
+
+#[test]
 fn a_new_webhook_gets_no_old_alarms_and_a_filter_keeps_the_order() {
     let (data, server) = (folder(), Server::start());
     let recorder = Recorder::open(data.path(), Box::new(|| {})).expect("a ledger");
@@ -311,7 +326,7 @@ fn a_server_whose_name_nobody_vouches_for_gets_nothing() {
     let recorder = Recorder::open(data.path(), Box::new(|| {})).expect("a ledger");
     let start = |spec: Spec| {
         let reader = Reader::open(data.path()).expect("a ledger");
-        Webhook::start(spec, reader, recorder.marks(), Doorbell::new(), Arc::default())
+        Webhook::start(spec, reader, recorder.marks(), Doorbell::new(), Arc::default(), Arc::new(true.into()))
     };
     let told = start(Spec { ca: Some(ca), url: url.clone(), ..spec(server.addr()) }).err().expect("no certificate");
     assert!(told.to_string().contains("expected a certificate in PEM"), "{told}");

@@ -26,11 +26,22 @@ pub enum Command {
         camera: String,
     },
     Turn {
-        camera: String,
-        switch: Switch,
+        target: Target,
         on: bool,
     },
+    /// A new start with the config as it is now.
     Reload,
+}
+
+/// What can be switched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    Camera {
+        camera: String,
+        switch: Switch,
+    },
+    /// A webhook by its id, `home_assistant`, or `frigate`.
+    Sink(String),
 }
 
 /// Events of the ledger once more.
@@ -51,7 +62,9 @@ pub enum Since {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Switch {
+    /// Off: no connection to the camera.
     Enabled,
+    /// Off: its pictures are not looked at.
     Detect,
     Events,
     Snapshots,
@@ -87,6 +100,9 @@ pub enum Refusal {
     Replayed,
     Busy,
     UnknownTarget,
+    SwitchedOff,
+    NoPicture,
+    BadConfig,
     Unsupported,
 }
 
@@ -111,6 +127,9 @@ impl Refusal {
             Refusal::Replayed => "replayed",
             Refusal::Busy => "busy",
             Refusal::UnknownTarget => "unknown_target",
+            Refusal::SwitchedOff => "switched_off",
+            Refusal::NoPicture => "no_picture",
+            Refusal::BadConfig => "bad_config",
             Refusal::Unsupported => "unsupported",
         }
     }
@@ -135,8 +154,11 @@ impl Refusal {
             Refusal::Stale => "`at` differs by more than 60 s from the clock of this box",
             Refusal::Replayed => "this `request` was there before",
             Refusal::Busy => "too many commands; try again later",
-            Refusal::UnknownTarget => "there is no such camera or rule here",
-            Refusal::Unsupported => "this version cannot do that",
+            Refusal::UnknownTarget => "there is no such camera, rule or sink here",
+            Refusal::SwitchedOff => "the camera or its snapshots are switched off",
+            Refusal::NoPicture => "no picture came from the camera within 5 s, or the disk would not take it",
+            Refusal::BadConfig => "the config is not one the service would start with; it goes on as it was",
+            Refusal::Unsupported => "this box was not started so that it can do that",
         }
     }
 }
@@ -145,7 +167,7 @@ impl Refusal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     Command(&'static str),
-    Switch { camera: String, switch: Switch },
+    Switch(Target),
 }
 
 const COMMANDS: [&str; 5] = ["resend", "snapshot", "enable", "disable", "reload"];
@@ -165,11 +187,12 @@ pub fn address(topic: &str) -> Result<Address, Refusal> {
                 "snapshots" => Switch::Snapshots,
                 _ => return Err(Refusal::WrongTopic),
             };
-            Ok(Address::Switch { camera: id(camera)?, switch })
+            Ok(Address::Switch(Target::Camera { camera: id(camera)?, switch }))
         }
         ["cameras", camera, "rule", rule, "set"] => {
-            Ok(Address::Switch { camera: id(camera)?, switch: Switch::Rule(id(rule)?) })
+            Ok(Address::Switch(Target::Camera { camera: id(camera)?, switch: Switch::Rule(id(rule)?) }))
         }
+        ["sinks", sink, "set"] => Ok(Address::Switch(Target::Sink(id(sink)?))),
         _ => Err(Refusal::WrongTopic),
     }
 }
@@ -298,16 +321,15 @@ fn resend(text: &str) -> Result<Read, Refusal> {
 
 impl Turn {
     fn with(self, on: bool) -> Read {
-        let command = match (&self.camera, &self.rule, &self.sink) {
-            (Some(camera), None, None) => {
-                id(camera).map(|camera| Command::Turn { camera, switch: Switch::Enabled, on })
-            }
-            (Some(camera), Some(rule), None) => {
-                id(camera).and_then(|camera| Ok(Command::Turn { camera, switch: Switch::Rule(id(rule)?), on }))
-            }
-            (None, None, Some(sink)) => id(sink).and(Err(Refusal::Unsupported)),
+        let target = match (&self.camera, &self.rule, &self.sink) {
+            (Some(camera), rule, None) => id(camera).and_then(|camera| {
+                let switch = rule.as_deref().map_or(Ok(Switch::Enabled), |rule| Ok(Switch::Rule(id(rule)?)))?;
+                Ok(Target::Camera { camera, switch })
+            }),
+            (None, None, Some(sink)) => id(sink).map(Target::Sink),
             _ => Err(Refusal::BadField),
         };
+        let command = target.map(|target| Command::Turn { target, on });
         (self.request, self.at, command)
     }
 }

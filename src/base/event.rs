@@ -676,6 +676,9 @@ pub enum LossReason {
 }
 
 impl LossReason {
+    pub const ALL: [LossReason; 5] =
+        [LossReason::Quota, LossReason::Age, LossReason::Disk, LossReason::TooLarge, LossReason::Damaged];
+
     pub fn word(self) -> &'static str {
         match self {
             LossReason::Quota => "quota",

@@ -56,6 +56,8 @@ pub enum Reason {
     Overload,
     /// A facade camera's eye test: not even large things that fall would be seen.
     Blind,
+    /// By a command.
+    SwitchedOff,
 }
 
 impl Reason {
@@ -73,6 +75,7 @@ impl Reason {
             Reason::StreamError => "stream_error",
             Reason::Overload => "overload",
             Reason::Blind => "blind",
+            Reason::SwitchedOff => "switched_off",
         }
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub const LOG_DIRECTIVE: &str = "rumqttd=off";
 
 /// A running broker. It cannot be stopped: its threads end with the process.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Broker {
     addr: SocketAddr,
 }
@@ -51,6 +51,11 @@ impl Broker {
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(Broker { addr })
+    }
+
+    /// It listens where this config wants one.
+    pub fn is_on(&self, addr: SocketAddr) -> bool {
+        self.addr == addr || (addr.port() == 0 && self.addr.ip() == addr.ip())
     }
 
     pub fn addr(&self) -> SocketAddr {

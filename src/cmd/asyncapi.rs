@@ -143,6 +143,12 @@ fn topics() -> Vec<Topic> {
         state("health", "cameras/{camera}/health", "Why a camera is not online."),
         state("count", "cameras/{camera}/count/{rule}/{class}", "Running totals of a line."),
         state("inside", "cameras/{camera}/zones/{zone}/{class}", "Objects inside a zone now."),
+        state(
+            "picture",
+            "cameras/{camera}/snapshot",
+            "The newest snapshot of a camera, 1280 pixels at most, raw bytes; where `mqtt.snapshots` is on. Empty while the \
+             camera is offline or switched off.",
+        ),
         Topic {
             name: "ha_event",
             way: Way::Sends,
@@ -158,6 +164,7 @@ fn topics() -> Vec<Topic> {
             "cameras/{camera}/rule/{rule}/state",
             "How a rule's switch stands, where commands are taken.",
         ),
+        switch("sink_state", "sinks/{sink}/state", "How a sink's switch stands, where commands are taken."),
         plain(
             "switch_set",
             Way::Receives,
@@ -173,11 +180,18 @@ fn topics() -> Vec<Topic> {
             one("switch"),
         ),
         plain(
+            "sink_set",
+            Way::Receives,
+            "sinks/{sink}/set",
+            "Turns a sink off or on; a retained message is refused. Where commands are taken.",
+            one("switch"),
+        ),
+        plain(
             "command",
             Way::Receives,
             "cmd/{command}",
             "A command, where they are taken; docs/commands.md tells what each does and every code of a refusal.",
-            vec!["resend".into(), "turn".into()],
+            ["resend", "turn", "turn_sink", "reload"].map(str::to_owned).into(),
         ),
         plain(
             "access",
@@ -233,9 +247,10 @@ fn parameters() -> Value {
         "rule": { "description": format!("Id of the rule: {id}."), "examples": ["main-gate"] },
         "zone": { "description": format!("Id of the zone: {id}."), "examples": ["fence"] },
         "class": { "description": "Kind of the objects.", "examples": ["person", "car"] },
-        "switch": { "description": "What is turned.", "enum": ["enabled", "events", "snapshots"] },
+        "switch": { "description": "What is turned.", "enum": ["enabled", "detect", "events", "snapshots"] },
+        "sink": { "description": "A webhook's id, `home_assistant` or `frigate`.", "examples": ["desk"] },
         "gate": { "description": format!("Id of the gate: {id}."), "examples": ["door-7"] },
-        "command": { "description": "What is asked for.", "enum": ["resend", "enable", "disable"] },
+        "command": { "description": "What is asked for.", "enum": ["resend", "enable", "disable", "snapshot", "reload"] },
         "request": { "description": "The sender's name for it: 1 to 64 letters, digits, `-` and `_`.", "examples": ["desk-17"] },
     })
 }
@@ -280,6 +295,14 @@ fn messages(examples: &[Event]) -> Map<String, Value> {
         ("switch", text, "Switch", json!("ON")),
         ("resend", "application/json", "Resend", json!({ "request": "desk-17", "at": AT, "since_sequence": 4711 })),
         ("turn", "application/json", "Turn", json!({ "request": "desk-18", "at": AT, "camera": "north-in" })),
+        (
+            "turn_sink",
+            "application/json",
+            "TurnSink",
+            json!({ "request": "desk-19", "at": AT, "sink": "home_assistant" }),
+        ),
+        ("reload", "application/json", "Reload", json!({ "request": "desk-20", "at": AT })),
+        ("picture", "image/jpeg", "Jpeg", json!("/9j/4AAQSkZJRgABAQEASABIAAD/2Q==")),
         (
             "reply",
             "application/json",
@@ -402,6 +425,10 @@ fn schemas() -> Map<String, Value> {
                 "models": {
                     "type": "object", "description": "SHA-256 by name.", "additionalProperties": { "type": "string" },
                 },
+                "config_fault": {
+                    "type": ["string", "null"],
+                    "description": "Why the box runs with an older config than the one that lies there.",
+                },
             },
         }),
     );
@@ -420,9 +447,39 @@ fn schemas() -> Map<String, Value> {
         }),
     );
     schemas.insert(
+        "Jpeg".into(),
+        json!({
+            "type": "string",
+            "contentEncoding": "base64",
+            "contentMediaType": "image/jpeg",
+            "pattern": "^/9j/",
+            "description": "Raw bytes on the wire; in base64 here, where there is nothing but JSON.",
+        }),
+    );
+    schemas.insert(
+        "TurnSink".into(),
+        json!({
+            "type": "object",
+            "description": "`enable` and `disable`.",
+            "required": ["request", "at", "sink"],
+            "properties": { "request": request, "at": time, "sink": { "type": "string" } },
+            "additionalProperties": false,
+        }),
+    );
+    schemas.insert(
+        "Reload".into(),
+        json!({
+            "type": "object",
+            "required": ["request", "at"],
+            "properties": { "request": request, "at": time },
+            "additionalProperties": false,
+        }),
+    );
+    schemas.insert(
         "Turn".into(),
         json!({
             "type": "object",
+            "description": "`enable`, `disable`, and, without `rule`, `snapshot`.",
             "required": ["request", "at", "camera"],
             "properties": { "request": request, "at": time, "camera": { "type": "string" }, "rule": { "type": "string" } },
             "additionalProperties": false,

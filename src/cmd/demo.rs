@@ -6,11 +6,11 @@ use std::io::IsTerminal;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 
-use super::run::wait_for_end;
+use super::run::{Ear, End};
 use super::{BadInput, Failure, Outcome, check};
 use crate::base::event::Event;
 use crate::base::stop::Stop;
@@ -57,7 +57,7 @@ pub fn run(args: Args) -> Outcome {
 
     let (prefix, node) = (config.mqtt.prefix.clone(), config.node.clone());
     let service = Service::start(config)?;
-    let broker = service.broker().context("the demo's config asks for the embedded broker")?;
+    let broker = service.broker().context("the demo's config asks for the embedded broker")?.addr();
     let page = service.page().context("the demo's config asks for the page")?;
     eprintln!("page: http://{page}/");
     eprintln!("events over MQTT: oriel watch --url mqtt://{broker}    topics {prefix}/{node}/events/#\n");
@@ -78,7 +78,16 @@ pub fn run(args: Args) -> Outcome {
         },
     );
     let subscriber = subscriber.map_err(anyhow::Error::from)?;
-    let sound = wait_for_end(&service, args.duration.map(Duration::from_secs))?;
+    let mut ear = Ear::open()?;
+    let until = args.duration.map(|s| Instant::now() + Duration::from_secs(s));
+    let sound = loop {
+        match ear.wait_for_end(&service, until) {
+            End::Asked => break true,
+            End::Broken => break false,
+            // Its config is written anew at each start: there is nothing else to read.
+            End::Reload(_) => {}
+        }
+    };
     service.stop()?;
     // What the service sent while it closed is on its way to the subscriber.
     std::thread::sleep(Duration::from_millis(300));

@@ -113,6 +113,8 @@ pub struct Mqtt {
     pub identity: Option<(PathBuf, PathBuf)>,
     /// Commands and switches are taken.
     pub commands: bool,
+    /// The newest picture of each camera is kept at the broker.
+    pub snapshots: bool,
     pub protocol: Protocol,
     /// First level of every topic.
     pub prefix: String,

@@ -194,6 +194,8 @@ keys! {
         allow_plaintext: bool, default false;
         /// Takes commands and switches from the broker: whoever may publish there may use them.
         commands: bool, default false;
+        /// Keeps a small JPEG of each camera's newest snapshot retained at the broker, on `cameras/<camera>/snapshot`.
+        snapshots: bool, default false;
         /// MQTT version spoken.
         #[schemars(extend("default" = "5"))]
         protocol: Protocol;
@@ -738,6 +740,7 @@ impl Mqtt {
             key: None,
             allow_plaintext: None,
             commands: None,
+            snapshots: None,
             protocol: None,
             prefix: None,
         }

@@ -231,9 +231,9 @@ impl Desk<'_> {
             let why = "the password would cross the network readable; use `mqtts://`, or say `allow_plaintext: true`";
             self.tell(&url.place, why);
         }
-        let (commands, identity) = (raw.commands(), cert.zip(key));
+        let (commands, snapshots, identity) = (raw.commands(), raw.snapshots(), cert.zip(key));
         let protocol = raw.protocol.as_ref().map_or(Protocol::default(), |at| at.value);
-        Some(Mqtt { broker: broker?, user, password, ca, identity, commands, protocol, prefix })
+        Some(Mqtt { broker: broker?, user, password, ca, identity, commands, snapshots, protocol, prefix })
     }
 
     fn embedded(&self, raw: &raw::Mqtt) -> Option<(BrokerChoice, Option<String>, Option<Secret>)> {

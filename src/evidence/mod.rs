@@ -35,9 +35,7 @@ pub fn write_picture(path: &Path, canvas: &Canvas) -> Result<(), EvidenceError> 
 /// `quality` 1..100. The folder must exist.
 pub fn write_jpeg(path: &Path, canvas: &Canvas, quality: u8) -> Result<(), EvidenceError> {
     let fail = |reason: String| EvidenceError { path: path.display().to_string(), reason };
-    let mut bytes = Vec::with_capacity(canvas.width() * canvas.height() / 4);
-    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, quality)
-        .encode(canvas.rgb(), canvas.width() as u32, canvas.height() as u32, image::ExtendedColorType::Rgb8)
+    let bytes = jpeg(canvas.rgb(), canvas.width() as u32, canvas.height() as u32, quality)
         .map_err(|error| fail(error.to_string()))?;
     let part = path.with_extension("jpg.part");
     let write = || -> std::io::Result<()> {
@@ -47,4 +45,27 @@ pub fn write_jpeg(path: &Path, canvas: &Canvas, quality: u8) -> Result<(), Evide
         std::fs::rename(&part, path)
     };
     write().map_err(|error| fail(error.to_string()))
+}
+
+/// A JPEG whose longer side has at most `side_max` pixels. None: there is no picture.
+pub fn small_jpeg(canvas: &Canvas, side_max: u32, quality: u8) -> Option<Vec<u8>> {
+    let (width, height) = (canvas.width() as u32, canvas.height() as u32);
+    if width.max(height) <= side_max {
+        return jpeg(canvas.rgb(), width, height, quality).ok();
+    }
+    let scale = |side: u32| (u64::from(side) * u64::from(side_max) / u64::from(width.max(height))).max(1) as u32;
+    let whole = image::ImageBuffer::<image::Rgb<u8>, &[u8]>::from_raw(width, height, canvas.rgb())?;
+    let small = image::imageops::thumbnail(&whole, scale(width), scale(height));
+    jpeg(small.as_raw(), small.width(), small.height(), quality).ok()
+}
+
+fn jpeg(rgb: &[u8], width: u32, height: u32, quality: u8) -> image::ImageResult<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(rgb.len() / 12);
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, quality).encode(
+        rgb,
+        width,
+        height,
+        image::ExtendedColorType::Rgb8,
+    )?;
+    Ok(bytes)
 }

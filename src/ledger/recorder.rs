@@ -72,18 +72,22 @@ pub struct Counters {
     pub refused: AtomicU64,
     /// Given up for an alarm, because the disk is behind.
     pub displaced: AtomicU64,
-    /// Dropped because the payload was too large.
-    pub too_large: AtomicU64,
     /// Commits that failed and were tried again.
     pub failed: AtomicU64,
     /// The last commit failed, and is being tried again.
     pub failing: AtomicBool,
-    /// Deleted by retention before any broker took them, or given up at the end of the service.
-    pub lost: AtomicU64,
+    /// Deleted before any broker took them, too large for any, or given up at the end of the service: by `LossReason::ALL`.
+    pub lost: [AtomicU64; LossReason::ALL.len()],
     /// Damaged ledgers that were replaced by new ones.
     pub repaired: AtomicU64,
     /// Events that came from the second copy.
     pub restored: AtomicU64,
+}
+
+impl Counters {
+    pub fn lost(&self, reason: LossReason) -> &AtomicU64 {
+        &self.lost[reason as usize]
+    }
 }
 
 /// Where the sinks note how far they are. The notes ride in the next group commit: losing one costs a duplicate, never an
@@ -295,7 +299,7 @@ impl Desk {
             }
             std::thread::sleep(RETRY);
         }
-        self.counters.lost.fetch_add(group.len() as u64, Relaxed);
+        self.counters.lost(LossReason::Disk).fetch_add(group.len() as u64, Relaxed);
         tracing::error!(lost = group.len(), "events given up at the end of the service");
     }
 
@@ -317,7 +321,7 @@ impl Desk {
             }
         };
         for &n in &entered.too_large {
-            self.counters.too_large.fetch_add(1, Relaxed);
+            self.counters.lost(LossReason::TooLarge).fetch_add(1, Relaxed);
             tracing::error!(camera = group[n].camera(), "event is too large and was dropped");
             self.room.lost(LossReason::TooLarge, &group[n]);
         }
@@ -346,7 +350,7 @@ impl Desk {
     /// The event `node.data_loss` lies in the ledger already.
     fn tell_losses(&self, losses: &[Loss]) {
         for loss in losses {
-            self.counters.lost.fetch_add(loss.count, Relaxed);
+            self.counters.lost(loss.reason).fetch_add(loss.count, Relaxed);
             let (reason, cameras) = (loss.reason.word(), format!("{:?}", loss.cameras));
             tracing::error!(lost = loss.count, reason, cameras, "events were deleted before any broker took them");
         }

@@ -11,6 +11,8 @@ pub(super) struct Board {
     changed: BTreeSet<String>,
     /// The broker does not take them; tried again with everything else.
     refused: BTreeSet<String>,
+    /// Sent no more until they change.
+    banned: BTreeSet<String>,
 }
 
 impl Board {
@@ -22,13 +24,14 @@ impl Board {
         if self.latest.len() >= STATES_MAX && !self.latest.contains_key(topic) {
             return Err(TooMany);
         }
+        self.banned.remove(topic);
         self.latest.insert(topic.to_string(), payload);
         self.changed.insert(topic.to_string());
         Ok(true)
     }
 
     pub fn all_anew(&mut self) {
-        self.changed = self.latest.keys().cloned().collect();
+        self.changed = self.latest.keys().filter(|topic| !self.banned.contains(*topic)).cloned().collect();
         self.refused.clear();
     }
 
@@ -46,8 +49,14 @@ impl Board {
         self.refused.insert(topic);
     }
 
+    /// The broker ends connections over it.
+    pub fn ban(&mut self, topic: String) {
+        self.changed.remove(&topic);
+        self.banned.insert(topic);
+    }
+
     pub fn refusals(&self) -> usize {
-        self.refused.len()
+        self.refused.len() + self.banned.len()
     }
 
     pub fn refused_anew(&mut self) {
@@ -74,6 +83,10 @@ mod tests {
         assert_eq!((board.next().map(|(topic, _)| topic), board.refusals()), (Some("a".into()), 0));
         board.all_anew();
         assert!(board.waits());
+        board.ban("a".into());
+        board.all_anew();
+        assert!(!board.waits(), "nothing until it changes");
+        assert!(board.put("a", b"2".to_vec()).is_ok_and(|new| new) && board.waits());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::board::Board;
 use super::net::{Net, Stage};
-use super::orders::{Desk, Orders};
+use super::orders::{Desk, Orders, REPLIES_MAX, Reach};
 use super::outbox::Outbox;
 use super::pause::Pause;
 use super::trouble::{Trouble, Watch};
@@ -109,6 +109,8 @@ pub(super) struct Shared {
     pub counters: Counters,
     board: Mutex<Board>,
     pub stats: Mutex<Option<Vec<u8>>>,
+    /// Answers that came later than the question's turn.
+    pub answers: Mutex<VecDeque<(Reach, String)>>,
     pub trouble: Mutex<Option<Trouble>>,
     pub end: Mutex<Option<Instant>>,
     /// Told when `end` was set: without a connection nothing else is worth waking for.
@@ -177,6 +179,16 @@ impl Link {
     pub fn stats(&self, json: impl Into<Vec<u8>>) {
         *self.shared.stats.lock().expect("nobody panics while holding the stats") = Some(json.into());
         self.notify();
+    }
+
+    /// An answer to what was asked earlier; sent once, dropped while there is no connection or too many wait.
+    pub fn answer(&self, to: Reach, json: String) {
+        let mut answers = self.shared.answers.lock().expect("held for a move only");
+        if answers.len() < REPLIES_MAX {
+            answers.push_back((to, json));
+            drop(answers);
+            self.notify();
+        }
     }
 
     pub fn connected(&self) -> bool {

@@ -66,7 +66,10 @@ impl Net {
             let ended = self.serve().await;
             self.shared.connected.store(false, Relaxed);
             let idle = self.outbox.is_idle();
-            self.outbox.lost(Instant::now());
+            let cut = ended.as_ref().is_err_and(|error| error.cause().is_cut());
+            if let Some(culprit) = self.outbox.lost(Instant::now(), cut, self.spec.timing.refused) {
+                self.set_aside(culprit);
+            }
             self.ready.clear();
             self.desk.lost();
             self.look = true;
@@ -210,6 +213,20 @@ impl Net {
         }
     }
 
+    /// The broker cuts the line whenever it sees this one.
+    fn set_aside(&self, parcel: Parcel) {
+        const WHY: &str = "the broker ends the connection over it";
+        match parcel {
+            Parcel::Event(sequence) | Parcel::Again(sequence) => self.tell_refusal(sequence, WHY),
+            Parcel::State(topic) => {
+                self.shared.counters.refused.fetch_add(1, Relaxed);
+                tracing::warn!(topic, "mqtt: {WHY}; this retained topic is not sent until it changes");
+                self.shared.board(|board| board.ban(topic));
+            }
+            Parcel::Passing => tracing::warn!("mqtt: an answer was dropped: {WHY}"),
+        }
+    }
+
     fn tell_refusal(&self, sequence: i64, why: &str) {
         self.shared.counters.refused.fetch_add(1, Relaxed);
         tracing::warn!(sequence, "mqtt: the broker refuses an event, it will be tried again: {why}");
@@ -242,7 +259,9 @@ impl Net {
             }
             Stage::Draining(until) => {
                 self.hand_events(line)?;
-                let done = !self.look && self.ready.is_empty() && self.outbox.is_idle() && !self.states_wait();
+                self.hand_answers(line)?;
+                let quiet = self.outbox.is_idle() && self.desk.is_idle() && !self.states_wait();
+                let done = !self.look && self.ready.is_empty() && quiet;
                 if done || now > until {
                     self.shared.put_state(AVAILABILITY, b"stopped".to_vec());
                     self.hand_states(line)?;

@@ -14,7 +14,7 @@ use crate::base::time::Timestamp;
 use crate::ledger::{Reader, Row};
 
 /// Answers that may wait to be sent.
-const REPLIES_MAX: usize = 64;
+pub(super) const REPLIES_MAX: usize = 64;
 /// Requests for events that may wait for one another.
 const ERRANDS_MAX: usize = 4;
 /// Events of one request.
@@ -83,6 +83,10 @@ impl Desk {
         self.errands.clear();
     }
 
+    pub fn is_idle(&self) -> bool {
+        self.replies.is_empty()
+    }
+
     fn answer(&mut self, to: Reach, json: String) {
         if self.replies.len() < REPLIES_MAX {
             self.replies.push_back((to, json));
@@ -119,6 +123,8 @@ impl Net {
 
     /// Answers, then copies of events: both only while no event waits, and in half of the window.
     pub(super) fn hand_answers(&mut self, line: &mut Line) -> Result<(), MqttError> {
+        let late = std::mem::take(&mut *self.shared.answers.lock().expect("held for a move only"));
+        late.into_iter().for_each(|(to, json)| self.desk.answer(to, json));
         while self.outbox.room() > self.outbox.window() / 2 {
             let Some((to, json)) = self.desk.replies.pop_front() else { break };
             self.hand_answer(line, to, json.into_bytes(), Some("application/json"))?;

@@ -6,6 +6,15 @@ use std::time::{Duration, Instant};
 /// Refused events that are kept apart for a later try. Beyond it nothing new is sent until some of them went through: a
 /// broker that refuses everything is asked as often as these are.
 const REFUSED_MAX: usize = 256;
+/// Lines in a row that the broker cut while events were on it and none was acknowledged: from then on one message at a time,
+/// to see which it is. Brokers of MQTT 3.1.1 have no other way to refuse one: too large, or a topic that is not ours.
+const BARREN_MAX: u32 = 2;
+/// So many lines more, each cut while the same message was alone on it, prove that it is this one.
+const STRIKES: u32 = 3;
+/// So many messages in a row are set aside for it; beyond that it is no message, but the broker.
+const CULPRITS_MAX: u32 = 3;
+/// How often the pause until the next try of such a message is doubled: a minute becomes an hour.
+const DOUBLINGS_MAX: u32 = 6;
 
 /// One message on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +29,16 @@ pub enum Parcel {
     Passing,
 }
 
+impl Parcel {
+    /// An event is the same on its second way.
+    fn is_same(&self, other: &Parcel) -> bool {
+        match (self, other) {
+            (Parcel::Event(a) | Parcel::Again(a), Parcel::Event(b) | Parcel::Again(b)) => a == b,
+            (a, b) => a == b,
+        }
+    }
+}
+
 /// Events leave in ledger order; one counts as delivered only by the acknowledgement of its own packet id.
 pub struct Outbox {
     window: usize,
@@ -31,12 +50,31 @@ pub struct Outbox {
     ahead: BTreeSet<i64>,
     /// Refused by the broker, and when each may be tried again; those on the line once more are not here.
     refused: BTreeMap<i64, Instant>,
+    /// An event was acknowledged on this line.
+    fruitful: bool,
+    barren: u32,
+    /// What was alone on the lines cut last, and how many they were.
+    strikes: Option<(Parcel, u32)>,
+    culprits: u32,
+    /// Events that cost lines, and how often each was set aside for it: they travel alone.
+    deadly: BTreeMap<i64, u32>,
 }
 
 impl Outbox {
     /// At most `window` messages wait for an acknowledgement.
     pub fn new(window: usize) -> Outbox {
-        Outbox { window, cursor: 0, flying: HashMap::new(), ahead: BTreeSet::new(), refused: BTreeMap::new() }
+        Outbox {
+            window,
+            cursor: 0,
+            flying: HashMap::new(),
+            ahead: BTreeSet::new(),
+            refused: BTreeMap::new(),
+            fruitful: false,
+            barren: 0,
+            strikes: None,
+            culprits: 0,
+            deadly: BTreeMap::new(),
+        }
     }
 
     /// Of the next connection.
@@ -45,7 +83,7 @@ impl Outbox {
     }
 
     pub fn window(&self) -> usize {
-        self.window
+        if self.barren >= BARREN_MAX { 1 } else { self.window }
     }
 
     /// Events after this one are next.
@@ -55,7 +93,8 @@ impl Outbox {
 
     /// How many messages may be handed over now.
     pub fn room(&self) -> usize {
-        self.window.saturating_sub(self.flying.len())
+        let alone = self.flying.values().any(|(parcel, _)| self.is_deadly(parcel));
+        if alone { 0 } else { self.window().saturating_sub(self.flying.len()) }
     }
 
     /// Nothing waits for an acknowledgement.
@@ -102,6 +141,10 @@ impl Outbox {
         if let Parcel::Event(sequence) = parcel {
             self.ahead.insert(sequence);
         }
+        if let Parcel::Event(sequence) | Parcel::Again(sequence) = parcel {
+            self.deadly.remove(&sequence);
+            (self.fruitful, self.barren, self.strikes, self.culprits) = (true, 0, None, 0);
+        }
         self.forget();
         Some(parcel)
     }
@@ -132,23 +175,67 @@ impl Outbox {
         self.refused.len() >= REFUSED_MAX
     }
 
-    /// A refused event whose time has come; it is no longer refused.
+    /// A refused event whose time has come; it is no longer refused. One that cost a line waits until the line is free.
     pub fn take_due(&mut self, now: Instant) -> Option<i64> {
-        let (&sequence, _) = self.refused.iter().find(|(_, later)| **later <= now)?;
+        let idle = self.is_idle();
+        let due =
+            |(sequence, later): &(&i64, &Instant)| **later <= now && (idle || !self.deadly.contains_key(sequence));
+        let (&sequence, _) = self.refused.iter().find(due)?;
         self.refused.remove(&sequence);
         Some(sequence)
     }
 
-    /// The line is gone: everything not acknowledged will be sent again, from the oldest.
-    pub fn lost(&mut self, now: Instant) {
+    /// The line is gone: everything not acknowledged will be sent again, from the oldest; but for a message that lines have
+    /// been cut for, which is returned. An event of this kind is tried again after `pause`, later and later.
+    /// `cut`: the broker ended the line, or said something that ended it.
+    pub fn lost(&mut self, now: Instant, cut: bool, pause: Duration) -> Option<Parcel> {
+        let culprit = if cut { self.culprit() } else { None };
+        self.fruitful = false;
+        if let Some(Parcel::Event(sequence) | Parcel::Again(sequence)) = culprit {
+            let times = self.deadly.entry(sequence).or_default();
+            self.refused.insert(sequence, now + pause * (1 << (*times).min(DOUBLINGS_MAX)));
+            *times += 1;
+        }
         if let Some(oldest) = self.oldest_open() {
             self.cursor = oldest - 1;
         }
         for (parcel, _) in std::mem::take(&mut self.flying).into_values() {
             if let Parcel::Again(sequence) = parcel {
-                self.refused.insert(sequence, now);
+                self.refused.entry(sequence).or_insert(now);
             }
         }
+        culprit
+    }
+
+    /// The message that the broker cut the line for, once that is sure.
+    fn culprit(&mut self) -> Option<Parcel> {
+        let alone = self.flying.values().map(|(parcel, _)| parcel).next().filter(|_| self.flying.len() == 1).cloned();
+        if let Some(parcel) = alone.clone().filter(|parcel| self.is_deadly(parcel)) {
+            return Some(parcel);
+        }
+        if self.fruitful || self.flying.is_empty() {
+            return None;
+        }
+        self.barren += 1;
+        if self.barren <= BARREN_MAX {
+            return None;
+        }
+        let parcel = alone?;
+        let times = match &self.strikes {
+            Some((before, times)) if before.is_same(&parcel) => times + 1,
+            _ => 1,
+        };
+        self.strikes = Some((parcel.clone(), times));
+        if times < STRIKES || self.culprits >= CULPRITS_MAX {
+            return None;
+        }
+        self.culprits += 1;
+        self.strikes = None;
+        Some(parcel)
+    }
+
+    fn is_deadly(&self, parcel: &Parcel) -> bool {
+        matches!(parcel, Parcel::Event(sequence) | Parcel::Again(sequence) if self.deadly.contains_key(sequence))
     }
 
     /// What was acknowledged before the oldest open event needs no remembering.
@@ -166,6 +253,8 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PAUSE: Duration = Duration::from_secs(60);
 
     fn with_flying(sequences: std::ops::RangeInclusive<i64>) -> Outbox {
         let mut outbox = Outbox::new(20);
@@ -190,7 +279,7 @@ mod tests {
         outbox.acknowledged(1);
         outbox.acknowledged(3);
         outbox.hand(Parcel::Event(6), 6, Instant::now());
-        outbox.lost(Instant::now());
+        outbox.lost(Instant::now(), false, PAUSE);
         assert_eq!(outbox.cursor(), 1);
         let again: Vec<i64> = (2..=7).filter(|&sequence| outbox.wants(sequence)).collect();
         assert_eq!(again, [2, 4, 5, 6, 7]);
@@ -203,7 +292,7 @@ mod tests {
         for packet in [3, 1, 2] {
             outbox.acknowledged(packet);
         }
-        outbox.lost(Instant::now());
+        outbox.lost(Instant::now(), false, PAUSE);
         assert_eq!(outbox.cursor(), 3);
     }
 
@@ -212,14 +301,14 @@ mod tests {
         let (mut outbox, now) = (with_flying(1..=3), Instant::now());
         let later = now + Duration::from_secs(60);
         assert_eq!(outbox.refused(2, later), Some(Parcel::Event(2)));
-        outbox.lost(now);
+        outbox.lost(now, false, PAUSE);
         let again: Vec<i64> = (1..=4).filter(|&sequence| outbox.wants(sequence)).collect();
         assert_eq!(again, [1, 3, 4], "the neighbours are not held up");
         assert_eq!(outbox.take_due(now), None);
         assert_eq!(outbox.take_due(later), Some(2));
         outbox.hand(Parcel::Again(2), 9, later);
         assert_eq!(outbox.refusals(), 0);
-        outbox.lost(later);
+        outbox.lost(later, false, PAUSE);
         assert_eq!(outbox.refusals(), 1, "lost on its second way, it is due again");
         assert_eq!(outbox.take_due(later), Some(2));
     }
@@ -234,6 +323,80 @@ mod tests {
             outbox.refused(1, now + Duration::from_secs(60));
         }
         assert_eq!(sent, REFUSED_MAX as i64);
+    }
+
+    /// A broker that cuts the line whenever it sees one of these; acknowledges everything before it at once.
+    fn lines_until_done(deadly: &[i64], events: i64, lines_max: u32) -> (Outbox, u32) {
+        let (mut outbox, now) = (Outbox::new(20), Instant::now());
+        let (mut lines, mut packet, mut delivered) = (1, 0, 0);
+        while delivered + (deadly.len() as i64) < events {
+            assert!(lines <= lines_max, "{delivered} delivered after {lines} lines");
+            let next = (outbox.cursor() + 1..=events).find(|&sequence| outbox.wants(sequence));
+            let next = next.filter(|_| outbox.room() > 0);
+            let cut = match next {
+                Some(sequence) => {
+                    outbox.pass(sequence - 1);
+                    packet += 1;
+                    outbox.hand(Parcel::Event(sequence), packet, now);
+                    deadly.contains(&sequence)
+                }
+                None => false,
+            };
+            if cut {
+                outbox.lost(now, true, PAUSE);
+                lines += 1;
+            } else if let Some((&packet, _)) = outbox.flying.iter().min_by_key(|(packet, _)| **packet) {
+                delivered += i64::from(outbox.acknowledged(packet).is_some());
+            }
+        }
+        (outbox, lines)
+    }
+
+    #[test]
+    fn a_message_that_lines_are_cut_for_is_found_and_set_aside() {
+        let (mut outbox, lines) = lines_until_done(&[5], 40, 7);
+        assert_eq!(
+            (outbox.refusals(), lines),
+            (1, 7),
+            "one that bore fruit, two to see that something is wrong, three for what"
+        );
+        let now = Instant::now();
+        assert_eq!(outbox.take_due(now), None);
+        // Later it is tried once more, alone; one line is enough now, and the pause doubles.
+        let later = now + PAUSE;
+        outbox.hand(Parcel::Event(41), 900, later);
+        assert_eq!(outbox.take_due(later), None, "not beside others");
+        outbox.acknowledged(900);
+        assert_eq!(outbox.take_due(later), Some(5));
+        outbox.hand(Parcel::Again(5), 901, later);
+        assert_eq!(outbox.room(), 0, "nothing beside it");
+        assert_eq!(outbox.lost(later, true, PAUSE), Some(Parcel::Again(5)));
+        assert_eq!(outbox.take_due(later + PAUSE), None);
+        assert_eq!(outbox.take_due(later + 2 * PAUSE), Some(5));
+        outbox.hand(Parcel::Again(5), 902, later);
+        assert_eq!(outbox.acknowledged(902), Some(Parcel::Again(5)), "allowed at last");
+        assert_eq!((outbox.refusals(), outbox.window()), (0, 20));
+        let (outbox, _) = lines_until_done(&[3, 4, 17], 40, 20);
+        assert_eq!(outbox.refusals(), 3);
+    }
+
+    #[test]
+    fn a_broker_that_cuts_every_line_is_not_the_fault_of_messages() {
+        let (mut outbox, now) = (Outbox::new(20), Instant::now());
+        for _ in 0..100 {
+            let next = (outbox.cursor() + 1..).find(|&sequence| outbox.wants(sequence)).expect("there are more");
+            outbox.pass(next - 1);
+            outbox.hand(Parcel::Event(next), 1, now);
+            outbox.lost(now, true, PAUSE);
+        }
+        assert_eq!(outbox.refusals(), CULPRITS_MAX as usize);
+        // Nor is one that went away.
+        let mut outbox = Outbox::new(20);
+        for _ in 0..100 {
+            outbox.hand(Parcel::Event(1), 1, now);
+            assert_eq!(outbox.lost(now, false, PAUSE), None);
+        }
+        assert_eq!((outbox.refusals(), outbox.window()), (0, 20));
     }
 
     /// A broker that acknowledges in any order, forgets, and drops the line: every event is acknowledged in the end.
@@ -260,7 +423,7 @@ mod tests {
                 }
                 match dice(20) {
                     0 => {
-                        outbox.lost(Instant::now());
+                        outbox.lost(Instant::now(), false, PAUSE);
                         line.clear();
                         packet = 0;
                     }

@@ -97,6 +97,11 @@ impl Cause {
         }
     }
 
+    /// The broker ended a connection that stood, and perhaps for what was on it.
+    pub(super) fn is_cut(self) -> bool {
+        matches!(self, Cause::Closed | Cause::Garbled | Cause::Unsupported)
+    }
+
     /// A new connection alone does not prove that this is over.
     fn lingers(self) -> bool {
         matches!(self, Cause::Closed | Cause::IdTaken | Cause::Garbled)

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use super::desk::{Desk, JPEG_QUALITY};
+use super::album::JPEG_QUALITY;
+use super::desk::Desk;
 use crate::base::event::{Media, MediaFile};
 use crate::base::fall::Fall;
 use crate::base::geometry::{Point, Polygon, Rect};

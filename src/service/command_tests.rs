@@ -1,5 +1,6 @@
 //! Hostile commands, in a table: each is refused with its own word, and nothing changes.
 
+use super::super::gates::Gate;
 use super::*;
 
 const NOW: &str = "2026-11-24T12:00:00Z";
@@ -9,8 +10,8 @@ fn now() -> Timestamp {
 }
 
 fn commander() -> Commander {
-    let gates =
-        Gates::of(vec![Gate::new("north", ["pass", "keep-out"].into_iter()), Gate::new("tower", [].into_iter())]);
+    let cameras = vec![Gate::new("north", ["pass", "keep-out"].into_iter()), Gate::new("tower", [].into_iter())];
+    let gates = Gates::of(cameras, ["desk", "home_assistant"].into_iter(), false);
     Commander::new("oriel", "box-1", gates)
 }
 
@@ -108,7 +109,8 @@ fn hostile_payloads() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("reload", b"{\"request\":\"r1\",}".to_vec(), "not_json"),
         ("reload", b"{/**/}".to_vec(), "not_json"),
         ("reload", named("\"r1\""), "unsupported"),
-        ("snapshot", with(r#""camera":"north""#), "unsupported"),
+        ("snapshot", with(r#""camera":"south""#), "unknown_target"),
+        ("snapshot", with(r#""camera":"north","path":"/etc""#), "unknown_field"),
     ];
     let resends = [
         (r#""to":5"#, "bad_range"),
@@ -129,7 +131,7 @@ fn hostile_payloads() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     ];
     table.extend(resends.map(|(fields, code)| ("resend", with(fields), code)));
     let turns = [
-        (r#""sink":"mqtt""#, "unsupported"),
+        (r#""sink":"mqtt""#, "unknown_target"),
         (r#""sink":"../mqtt""#, "bad_id"),
         (r#""rule":"pass""#, "bad_field"),
         (r#""camera":"north","sink":"mqtt""#, "bad_field"),
@@ -200,7 +202,10 @@ fn topics_that_are_none_are_refused() {
         "oriel/box-1/cameras/north/rule//set",
         "oriel/box-1/cameras/north/rule/nothing/set",
         "oriel/box-1/cameras/north/rule/pass/x/set",
-        "oriel/box-1/cameras/north/detect/set",
+        "oriel/box-1/sinks/mqtt/set",
+        "oriel/box-1/sinks/desk",
+        "oriel/box-1/sinks/desk/state",
+        "oriel/box-1/sinks/../set",
         "oriel/box-1/cameras/north\0/events/set",
     ];
     for topic in topics {

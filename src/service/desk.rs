@@ -2,27 +2,28 @@
 //! state. Its queue is bounded; when it is behind, an event goes out without its picture rather than late or never.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::archive::{Fallen, Slot, note};
-use super::command::Gate;
+use super::album::{Album, Look, Picture, Still, attach};
+use super::archive::{Fallen, Slot};
 use super::envelope::Envelope;
+use super::gates::Gate;
 use crate::base::event::{Body, CameraHealth, CameraState, CrowdEvent, Event, Fact, Happening, Media, Phase, Severity};
 use crate::base::fall::{Fall, Stage};
 use crate::base::frame::Frame;
-use crate::base::geometry::{Point, Polygon, Rect};
+use crate::base::geometry::{Polygon, Rect};
 use crate::base::health::{CameraStatus, Reason};
 use crate::base::id;
 use crate::base::scene::Scene;
 use crate::base::time::{Pts, Timestamp};
 use crate::base::track::TrackId;
 use crate::engine::{Finished, Judged, Listener, Watched};
-use crate::evidence::{Blur, Canvas, write_jpeg};
+use crate::evidence::Canvas;
 use crate::facade::ProbeReport;
 use crate::ledger::Recorder;
 use crate::media::Reel;
@@ -36,8 +37,6 @@ const PICTURES_MAX: usize = 24;
 const BEST_MAX: usize = 4;
 /// Muted incidents of one camera that are remembered; more are not open at a time.
 const MUTED_MAX: usize = 4096;
-/// Good enough to recognise a face-sized patch, a tenth of the raw size.
-pub(super) const JPEG_QUALITY: u8 = 85;
 
 /// How much later than its clip's end an event with evidence goes out at the latest.
 const EVIDENCE_LATE: Duration = Duration::from_secs(5);
@@ -52,29 +51,13 @@ pub struct Paper {
 
 enum Letter {
     Paper(Box<Paper>),
+    Still(Box<Still>),
     /// Files of a clip; `done`: there will be no more.
     Files {
         clip: String,
         media: Box<Media>,
         done: bool,
     },
-}
-
-pub struct Picture {
-    frame: Frame,
-    /// The main object's box, and what it is.
-    rect: Rect,
-    words: String,
-    look: Look,
-}
-
-/// How pictures of a camera's events are made.
-#[derive(Clone)]
-pub struct Look {
-    /// Boxes and words are drawn.
-    pub boxes: bool,
-    /// What nobody is to recognise.
-    pub blur: Arc<[Polygon]>,
 }
 
 /// Counters of the desk.
@@ -98,13 +81,15 @@ pub struct Clerk {
 }
 
 impl Desk {
-    pub fn open(recorder: Recorder, link: Arc<Link>, media: PathBuf) -> std::io::Result<(Desk, Clerk)> {
+    /// `retained`: the newest picture of each camera is also kept at the broker.
+    pub fn open(recorder: Recorder, link: Arc<Link>, media: PathBuf, retained: bool) -> std::io::Result<(Desk, Clerk)> {
         std::fs::create_dir_all(&media)?;
         let (papers, waiting) = sync_channel(WAITING_MAX);
         let tally = Arc::new(DeskTally::default());
         let thread = std::thread::Builder::new().name("clerk".into()).spawn({
             let tally = Arc::clone(&tally);
-            move || clerk(waiting, recorder, &link, &media, &tally)
+            let album = Album { folder: media, link: retained.then(|| Arc::clone(&link)) };
+            move || clerk(waiting, recorder, &link, &album, &tally)
         })?;
         Ok((Desk { papers, tally }, Clerk { thread }))
     }
@@ -128,17 +113,20 @@ impl Desk {
             free
         });
         self.tally.pictures_waiting.fetch_add(usize::from(picture.is_some()), Relaxed);
-        match self.papers.try_send(Letter::Paper(Box::new(Paper { event, picture, clip }))) {
-            Ok(())
-            | Err(TrySendError::Full(Letter::Files { .. }) | TrySendError::Disconnected(Letter::Files { .. })) => {}
-            Err(TrySendError::Full(Letter::Paper(paper)) | TrySendError::Disconnected(Letter::Paper(paper))) => {
-                self.tally.refused.fetch_add(1, Relaxed);
-                tracing::error!(
-                    camera = paper.event.camera(),
-                    id = paper.event.id,
-                    "event refused: the ledger is behind"
-                );
+        let sent = self.papers.try_send(Letter::Paper(Box::new(Paper { event, picture, clip })));
+        if let Err(TrySendError::Full(Letter::Paper(paper)) | TrySendError::Disconnected(Letter::Paper(paper))) = sent {
+            self.tally.refused.fetch_add(1, Relaxed);
+            tracing::error!(camera = paper.event.camera(), id = paper.event.id, "event refused: the ledger is behind");
+        }
+    }
+
+    /// Given back where the clerk is behind.
+    pub fn still(&self, still: Still) -> Result<(), Box<Still>> {
+        match self.papers.try_send(Letter::Still(Box::new(still))) {
+            Err(TrySendError::Full(Letter::Still(still)) | TrySendError::Disconnected(Letter::Still(still))) => {
+                Err(still)
             }
+            Ok(()) | Err(_) => Ok(()),
         }
     }
 }
@@ -150,7 +138,7 @@ impl Clerk {
     }
 }
 
-fn clerk(letters: Receiver<Letter>, recorder: Recorder, link: &Link, media: &Path, tally: &DeskTally) -> Recorder {
+fn clerk(letters: Receiver<Letter>, recorder: Recorder, link: &Link, album: &Album, tally: &DeskTally) -> Recorder {
     let mut canvas = Canvas::default();
     let enter = |event: Event| {
         state_of(&event, link);
@@ -172,14 +160,16 @@ fn clerk(letters: Receiver<Letter>, recorder: Recorder, link: &Link, media: &Pat
             Ok(Letter::Paper(paper)) => {
                 let Paper { mut event, picture, clip } = *paper;
                 if let Some(picture) = picture {
-                    let file = snapshot(&event, picture, &mut canvas, media, tally);
-                    file.into_iter().for_each(|file| attach(&mut event, media, &file, clip.is_some()));
+                    let file = album.snapshot(&event, picture, &mut canvas);
+                    tally.pictures_waiting.fetch_sub(1, Relaxed);
+                    file.into_iter().for_each(|file| attach(&mut event, &album.folder, &file, clip.is_some()));
                 }
                 match clip {
                     Some((clip, until)) => held.push((event, clip, until)),
                     None => enter(event),
                 }
             }
+            Ok(Letter::Still(still)) => album.still(*still, &mut canvas, link),
             Ok(Letter::Files { clip, media, done }) => {
                 for (event, ..) in held.iter_mut().filter(|(_, waits_for, _)| *waits_for == clip) {
                     event.body.common_mut().into_iter().for_each(|common| add(&mut common.media, &media));
@@ -199,30 +189,6 @@ fn clerk(letters: Receiver<Letter>, recorder: Recorder, link: &Link, media: &Pat
     // The service ends: what waits goes out with the files that there are.
     held.into_iter().for_each(|(event, ..)| enter(event));
     recorder
-}
-
-/// Writes an event's picture; the name of its file.
-fn snapshot(event: &Event, picture: Picture, canvas: &mut Canvas, media: &Path, tally: &DeskTally) -> Option<String> {
-    let file = format!("{}.jpg", event.id);
-    canvas.take(&picture.frame.pixels.picture());
-    drop(picture.frame);
-    tally.pictures_waiting.fetch_sub(1, Relaxed);
-    Blur::new(Arc::clone(&picture.look.blur)).apply(canvas);
-    if picture.look.boxes {
-        canvas.draw_rect(&picture.rect, [255, 60, 60]);
-        canvas.draw_words(Point::new(picture.rect.left, picture.rect.top - 0.04), &picture.words, [255, 255, 255]);
-    }
-    let written = write_jpeg(&media.join(&file), canvas, JPEG_QUALITY);
-    written.inspect_err(|error| tracing::warn!("snapshot not kept: {error}")).ok()?;
-    Some(file)
-}
-
-/// `noted`: as evidence, with its hash.
-fn attach(event: &mut Event, folder: &Path, file: &str, noted: bool) {
-    let Some(common) = event.body.common_mut() else { return };
-    let media = common.media.get_or_insert_with(Media::default);
-    media.snapshot = Some(format!("/media/{file}"));
-    media.files.extend(noted.then(|| note(folder, file)).flatten());
 }
 
 /// Adds what is new.

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::album::picture_topic;
 use crate::base::event::{Body, Direction, Event};
 use crate::config::{Camera, Config, HomeAssistant};
 use crate::rules::RuleSpec;
@@ -12,7 +13,8 @@ const BOX: &str = "-";
 
 /// Retained messages: topic and payload.
 pub fn discovery(config: &Config, spec: &HomeAssistant) -> Vec<(String, String)> {
-    let view = View { topics: format!("{}/{}", config.mqtt.prefix, config.node), node: &config.node };
+    let topics = format!("{}/{}", config.mqtt.prefix, config.node);
+    let view = View { topics, node: &config.node, pictured: config.mqtt.snapshots };
     let of_cameras = config.cameras.iter().map(|camera| (camera.id.as_str(), view.camera(camera)));
     std::iter::once((BOX, view.node()))
         .chain(of_cameras)
@@ -66,6 +68,8 @@ struct View<'a> {
     /// `<prefix>/<node>`
     topics: String,
     node: &'a str,
+    /// Newest pictures are kept at the broker.
+    pictured: bool,
 }
 
 impl View<'_> {
@@ -102,6 +106,16 @@ impl View<'_> {
                 "value_template": "{{ 'ON' if value == 'degraded' else 'OFF' }}",
             }),
         );
+        if self.pictured {
+            entities.add(
+                "snapshot",
+                "image",
+                json!({
+                    "name": "Snapshot", "content_type": "image/jpeg",
+                    "image_topic": format!("{}/{}", self.topics, picture_topic(id)),
+                }),
+            );
+        }
         for rule in &camera.rules {
             for kind in rule.kinds.iter().map(|kind| kind.word()) {
                 match &rule.spec {

@@ -2,6 +2,7 @@
 //! are started in order and ended in order.
 
 mod access;
+mod album;
 mod archive;
 pub mod cameras;
 mod command;
@@ -10,6 +11,7 @@ mod elsewhere;
 pub mod envelope;
 mod feed;
 mod frigate;
+mod gates;
 pub mod home_assistant;
 mod line;
 mod pages;
@@ -19,4 +21,5 @@ mod running;
 
 pub use cameras::{Loop, NMS_IOU, load_models};
 pub use feed::Feed;
-pub use running::{Service, logging};
+pub use gates::Ask;
+pub use running::{Service, Starter, logging};

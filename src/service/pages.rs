@@ -9,11 +9,11 @@ use serde_json::{Map, Value, json};
 
 use super::access::AccessDoor;
 use super::archive::ArchiveTally;
-use super::command::Gates;
 use super::desk::DeskTally;
+use super::gates::Gates;
 use super::line;
 use super::plan::Plan;
-use crate::base::event::{NodeHealth, Phase};
+use crate::base::event::{LossReason, NodeHealth, Phase};
 use crate::base::frame::CameraId;
 use crate::base::health::{CameraStatus, Reason};
 use crate::base::histogram::HistogramReading;
@@ -288,7 +288,8 @@ impl Figures {
         );
         out.counter("oriel_events_committed_total", "Events written to the ledger.", one(&ledger.committed));
         out.counter("oriel_events_refused_total", "Events lost because the ledger was behind.", one(&desk.refused));
-        out.counter("oriel_events_lost_total", "Events deleted before a broker took them.", one(&ledger.lost));
+        let lost = LossReason::ALL.map(|why| ([("reason", why.word())], ledger.lost(why).load(Relaxed) as f64));
+        out.counter("oriel_events_lost_total", "Events given up before a broker took them, by reason.", lost);
         let (repaired, restored) = (one(&ledger.repaired), one(&ledger.restored));
         out.counter("oriel_ledger_repaired_total", "Damaged ledgers that were replaced.", repaired);
         out.counter("oriel_ledger_restored_total", "Events that came from the ledger's second copy.", restored);

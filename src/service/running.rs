@@ -12,13 +12,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 
 use super::access::{self, AccessDoor};
+use super::album::{Look, Still, picture_topic};
 use super::archive::{Archive, Keep};
-use super::command::{Commander, Gate, Gates};
-use super::desk::{Clerk, Desk, Eye, LiveListener, Look};
+use super::command::Commander;
+use super::desk::{Clerk, Desk, Eye, LiveListener};
 use super::envelope::{Envelope, Mode};
+use super::gates::{self, Ask, Gate, Gates};
 use super::line::{LineNews, LineWatch};
 use super::pages::{Figures, Rates, Standings};
 use super::{Feed, Loop, elsewhere, frigate, home_assistant, restart};
+use crate::base::command::{self, Refusal};
 use crate::base::event::{CameraHealth, CameraState, Event, ModelRef, NodeHealth, Phase, Severity};
 use crate::base::frame::CameraId;
 use crate::base::health::{CameraStatus, Reason};
@@ -36,8 +39,12 @@ use crate::webhook::{self, Doorbell, Webhook};
 
 /// How long a clean stop waits for the broker to take what is unsent.
 const DRAIN: Duration = Duration::from_secs(5);
+/// Between two looks at the switch of a camera that is off.
+const SWITCH: Duration = Duration::from_millis(200);
 /// Between two looks at the line to the broker.
 const LOOK: Duration = Duration::from_secs(1);
+/// Characters of a config's problems that an answer and `info` repeat.
+const FAULT_MAX: usize = 2000;
 /// Looks between two `stats` messages and two reports of drops: ten seconds.
 const STATS: u32 = 10;
 
@@ -55,11 +62,27 @@ pub struct Service {
     frigate: Option<String>,
     broker: Option<Broker>,
     console: Option<console::Server>,
+    gates: Arc<Gates>,
+}
+
+/// Who starts a service besides the config.
+#[derive(Default, Clone)]
+pub struct Starter {
+    /// Asks from time to time whether a new start is wanted, and makes it.
+    pub reloads: bool,
+    /// The embedded broker of an earlier start in this process: it cannot be stopped, and its clients stay connected.
+    pub broker: Option<Broker>,
+    /// Why an earlier start kept its config, for the retained `info`.
+    pub fault: Option<String>,
 }
 
 impl Service {
-    /// Starts everything; returns once the cameras' threads run. Nothing is left behind on an error.
     pub fn start(config: Config) -> anyhow::Result<Service> {
+        Service::start_by(Starter::default(), config)
+    }
+
+    /// Starts everything; returns once the cameras' threads run. Nothing is left behind on an error.
+    pub fn start_by(starter: Starter, config: Config) -> anyhow::Result<Service> {
         media::init().map_err(|fault| anyhow!(fault))?;
         std::fs::create_dir_all(&config.data)
             .with_context(|| format!("{}: the data folder cannot be made", config.data.display()))?;
@@ -68,7 +91,8 @@ impl Service {
         let boot = id::fresh();
         let (broker, host, port, tls) = match &config.mqtt.broker {
             BrokerChoice::Embedded(addr) => {
-                let broker = Broker::start(*addr)?;
+                let earlier = starter.broker.filter(|broker| broker.is_on(*addr));
+                let broker = earlier.map_or_else(|| Broker::start(*addr), Ok)?;
                 let addr = broker.addr();
                 tracing::info!(%addr, "embedded broker listens");
                 (Some(broker), addr.ip().to_string(), addr.port(), false)
@@ -101,34 +125,35 @@ impl Service {
             password: config.mqtt.password.clone(),
             protocol,
         };
+        let gates = Gates::new(&config, starter.reloads);
         let spec = LinkSpec {
             server,
             prefix: config.mqtt.prefix.clone(),
             node: config.node.clone(),
             client: format!("oriel-{}", config.node),
             data: config.data.clone(),
-            echoes: echoes(&config),
+            echoes: echoes(&config, &gates),
             timing: Timing::default(),
         };
         let ledger = recorder.counters();
         let left_open = recorder.left_open().to_vec();
-        let gates = Gates::new(&config.cameras);
         let access = Arc::new(AccessDoor::default());
         let orders = orders(&config, &gates, &access);
         let link = Arc::new(Link::start_with(spec, recorder.marks(), bell, orders)?);
         if config.mqtt.commands {
             gates.states().into_iter().for_each(|(topic, text)| link.state(&topic, text));
         }
-        link.state("info", info(&config, &boot));
+        link.state("info", info(&config, &boot, starter.fault.as_deref()));
         elsewhere::publish(&link, &config.data, &retained_elsewhere(&config));
         let (mut webhooks, mut posted) = (Vec::new(), Vec::new());
         for (spec, doorbell) in config.sinks.webhooks.iter().cloned().zip(doorbells) {
             let (reader, counters) = (Reader::open(&config.data)?, Arc::<webhook::Counters>::default());
             posted.push((spec.id.clone(), Arc::clone(&counters)));
-            webhooks.push(Webhook::start(spec, reader, recorder.marks(), doorbell, counters)?);
+            let on = gates.sink(&spec.id);
+            webhooks.push(Webhook::start(spec, reader, recorder.marks(), doorbell, counters, on)?);
         }
-        let (desk, clerk) =
-            Desk::open(recorder, Arc::clone(&link), config.data.join("media")).context("cannot start the clerk")?;
+        let (desk, clerk) = Desk::open(recorder, Arc::clone(&link), config.data.join("media"), config.mqtt.snapshots)
+            .context("cannot start the clerk")?;
         for first in &left_open {
             tracing::info!(
                 camera = first.camera(),
@@ -209,6 +234,7 @@ impl Service {
                 standings: standings.clone(),
                 reel: reels[index].clone(),
                 gate: Arc::clone(&gates.cameras[index]),
+                pictured: config.mqtt.snapshots,
             };
             let thread = std::thread::Builder::new().name(format!("cam-{}", camera.id));
             cameras.push(thread.spawn(move || part.run()).context("cannot start a camera's thread")?);
@@ -234,12 +260,34 @@ impl Service {
             frigate,
             broker,
             console,
+            gates,
         })
     }
 
-    /// Where the embedded broker listens, if there is one.
-    pub fn broker(&self) -> Option<SocketAddr> {
-        self.broker.as_ref().map(Broker::addr)
+    /// A new start, if somebody asks for one.
+    pub fn reload_asked(&self) -> Option<Ask> {
+        self.gates.take_reload()
+    }
+
+    /// What became of it.
+    pub fn reload_answered(&self, ask: Ask, fault: Option<&str>) {
+        let Ask { request, to: Some(to) } = ask else { return };
+        self.link.answer(
+            to,
+            match fault {
+                None => serde_json::json!({ "request": request, "ok": true }).to_string(),
+                Some(fault) => serde_json::json!({
+                    "request": request, "ok": false, "code": Refusal::BadConfig.word(),
+                    "message": fault.chars().take(FAULT_MAX).collect::<String>(),
+                })
+                .to_string(),
+            },
+        );
+    }
+
+    /// The embedded broker, if there is one.
+    pub fn broker(&self) -> Option<&Broker> {
+        self.broker.as_ref()
     }
 
     /// Where the HTTP server listens, if there is one.
@@ -255,6 +303,7 @@ impl Service {
     /// Ends as the flow does: streams close, frames in work are judged, incidents close, events are filed and sent.
     pub fn stop(mut self) -> anyhow::Result<()> {
         self.stop.ask();
+        self.gates.close();
         if let Some(console) = self.console {
             console.stop();
         }
@@ -293,16 +342,49 @@ struct CameraPart {
     standings: Standings,
     reel: Option<Arc<Reel>>,
     gate: Arc<Gate>,
+    /// Its newest picture is kept at the broker.
+    pictured: bool,
 }
 
 impl CameraPart {
     fn run(mut self) {
-        self.status(CameraStatus::Offline, Some("connecting"));
-        let feed = Feed::new(Arc::clone(&self.engine), self.id);
+        let feed = Arc::new(Feed::new(Arc::clone(&self.engine), self.id));
+        let mut outage: Option<String> = None;
+        while !self.stop.asked() {
+            if self.gate.enabled() {
+                self.status(CameraStatus::Offline, Some("connecting"));
+                self.stream(&feed, &mut outage);
+                continue;
+            }
+            self.status(CameraStatus::Disabled, Some(Reason::SwitchedOff.word()));
+            if outage.is_none() {
+                let correlation = id::fresh();
+                outage = Some(correlation.clone());
+                let reason = Some(Reason::SwitchedOff.word());
+                self.health(CameraState::Disabled, reason, Phase::Start, Some(correlation));
+            }
+            while !self.gate.enabled() && !self.stop.wait(SWITCH) {}
+        }
+        self.status(CameraStatus::Offline, Some("stopped"));
+    }
+
+    /// One session after another, until the camera is switched off or the service ends.
+    fn stream(&mut self, feed: &Arc<Feed>, outage: &mut Option<String>) {
         let (gate, engine, id) = (Arc::clone(&self.gate), Arc::clone(&self.engine), self.id);
+        let (camera, desk, link) = (self.camera.id.clone(), self.desk.clone(), Arc::clone(&self.link));
+        let (feed, blur) = (Arc::clone(feed), Arc::<[_]>::from(self.camera.blur.as_slice()));
         let was_off = AtomicBool::new(false);
         let on_shot = Arc::new(move |session: u32, shot: media::Shot| {
-            if gate.enabled() {
+            let asks = gate.asked();
+            if !asks.is_empty() {
+                let (pixels, at, blur) = (Arc::clone(&shot.pixels), shot.captured.at, Arc::clone(&blur));
+                let still = Still { camera: camera.clone(), pixels, at, blur, asks };
+                for Ask { request, to } in desk.still(still).err().into_iter().flat_map(|still| still.asks) {
+                    let json = command::refusal(Some(&request), Refusal::Busy);
+                    to.into_iter().for_each(|to| link.answer(to, json.clone()));
+                }
+            }
+            if gate.detect() {
                 was_off.store(false, Relaxed);
                 return feed.live(gate.session(session), shot);
             }
@@ -310,16 +392,13 @@ impl CameraPart {
             if !was_off.swap(true, Relaxed) {
                 // What is open ends here; what comes later belongs to another session.
                 engine.interrupt(id, gate.session(session));
-                gate.next_era();
+                gate.next_era(1);
             }
             media::Flow::Go
         });
-        let source = self.camera.source.clone();
-        let stop = self.stop.clone();
+        let (source, stop) = (self.camera.source.clone(), self.gate.open());
         let mut session = 0;
-        let mut outage: Option<String> = None;
-        let reel = self.reel.clone();
-        media::run(&source, &stop, reel, on_shot, |state| match state {
+        media::run(&source, &stop, self.reel.clone(), on_shot, |state| match state {
             SourceState::Connecting(number) => {
                 // A clip in a camera's place begins again without ever being offline.
                 if self.reel.is_some() && number > 1 {
@@ -345,13 +424,13 @@ impl CameraPart {
                 self.status(CameraStatus::Offline, Some(fault.reason.word()));
                 if outage.is_none() {
                     let correlation = id::fresh();
-                    outage = Some(correlation.clone());
+                    *outage = Some(correlation.clone());
                     self.health(CameraState::Offline, Some(fault.reason.word()), Phase::Start, Some(correlation));
                 }
             }
         });
         self.over(session);
-        self.status(CameraStatus::Offline, Some("stopped"));
+        self.gate.next_era(session);
     }
 
     /// The session is over: incidents close, then the clips that they wait for.
@@ -362,6 +441,10 @@ impl CameraPart {
 
     fn status(&self, status: CameraStatus, reason: Option<&'static str>) {
         self.standings.set(self.id, (status, reason));
+        if self.pictured && !status.sees() {
+            // An old picture would pass for a new one.
+            self.link.state(&picture_topic(&self.camera.id), "");
+        }
         tell_status(&self.link, &self.camera.id, status, reason);
     }
 
@@ -388,17 +471,22 @@ fn health_of(camera: &str, state: CameraState, reason: Option<&str>, phase: Phas
 }
 
 /// Each event in the words of others, as the config asks for.
-fn echoes(config: &Config) -> Vec<Echo> {
+fn echoes(config: &Config, gates: &Gates) -> Vec<Echo> {
     let topics = format!("{}/{}", config.mqtt.prefix, config.node);
     let (flat, frigate) = (config.sinks.home_assistant.is_some(), config.sinks.frigate.clone());
     if !flat && frigate.is_none() {
         return Vec::new();
     }
+    let (flat_on, frigate_on) = (gates.sink(gates::HOME_ASSISTANT), gates.sink(gates::FRIGATE));
     vec![Echo(Arc::new(move |row: &Row| {
+        let (flat, frigate) = (flat && flat_on.load(Relaxed), frigate.as_ref().filter(|_| frigate_on.load(Relaxed)));
+        if !flat && frigate.is_none() {
+            return Vec::new();
+        }
         let Ok(event) = serde_json::from_slice::<Event>(&row.payload) else { return Vec::new() };
         let mut letters: Vec<(String, Vec<u8>)> =
             flat.then(|| home_assistant::flat(&topics, &event)).into_iter().collect();
-        letters.extend(frigate.iter().flat_map(|prefix| frigate::letters(prefix, &event)));
+        letters.extend(frigate.into_iter().flat_map(|prefix| frigate::letters(prefix, &event)));
         letters
     }))]
 }
@@ -434,8 +522,8 @@ fn orders(config: &Config, gates: &Arc<Gates>, access: &Arc<AccessDoor>) -> Opti
     Some(Orders { filters, hear })
 }
 
-/// The retained birth message.
-fn info(config: &Config, boot: &str) -> String {
+/// The retained birth message. `fault`: why it is not the config that lies there now.
+fn info(config: &Config, boot: &str, fault: Option<&str>) -> String {
     let models: BTreeMap<_, _> =
         config.cameras.iter().filter_map(|c| c.model.as_ref()).map(|m| (&m.name, &m.sha256)).collect();
     serde_json::json!({
@@ -445,6 +533,7 @@ fn info(config: &Config, boot: &str) -> String {
         "started": Timestamp::now().to_string(),
         "cameras": config.cameras.iter().map(|camera| &camera.id).collect::<Vec<_>>(),
         "models": models,
+        "config_fault": fault.map(|fault| fault.chars().take(FAULT_MAX).collect::<String>()),
     })
     .to_string()
 }
@@ -479,6 +568,10 @@ fn report(figures: &Figures, link: &Link, teller: &Teller, stop: &Stop) {
     let mut before = figures.tallies();
     let mut overloads: Vec<Overload> = figures.cameras.iter().map(|_| Overload::default()).collect();
     while !stop.wait(LOOK) {
+        for Ask { request, to } in figures.gates.cameras.iter().flat_map(|gate| gate.overdue(Instant::now())) {
+            let json = command::refusal(Some(&request), Refusal::NoPicture);
+            to.into_iter().for_each(|to| link.answer(to, json.clone()));
+        }
         if let Some(news) = line.observe(link.trouble(), Instant::now()) {
             teller.tell(news, figures);
         }

@@ -7,7 +7,7 @@ mod retry;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -105,13 +105,14 @@ impl Webhook {
         marks: Marks,
         (bell, heard): (Doorbell, Receiver<()>),
         counters: Arc<Counters>,
+        on: Arc<AtomicBool>,
     ) -> Result<Webhook, WebhookError> {
         let post = Post::new(&spec).map_err(|why| WebhookError::Client { id: spec.id.clone(), why })?;
         let sink = format!("webhook:{}", spec.id);
         let cursor = begin(&reader, &marks, &sink)?;
         let (id, stop) = (spec.id.clone(), Stop::default());
         let (alive, ended) = sync_channel(0);
-        let mut courier = Courier { spec, sink, post, reader, marks, heard, counters, stop: stop.clone(), cursor };
+        let mut courier = Courier { spec, sink, post, reader, marks, heard, counters, on, stop: stop.clone(), cursor };
         let thread = std::thread::Builder::new()
             .name(format!("hook-{id}"))
             .spawn(move || {
@@ -179,6 +180,8 @@ struct Courier {
     marks: Marks,
     heard: Receiver<()>,
     counters: Arc<Counters>,
+    /// Off: nothing is sent, and nothing is passed over.
+    on: Arc<AtomicBool>,
     stop: Stop,
     cursor: i64,
 }
@@ -240,6 +243,10 @@ impl Courier {
                 return false;
             }
             self.count_waiting();
+            if !self.on.load(Relaxed) {
+                self.stop.wait(TICK);
+                continue;
+            }
             let (why, after) = match self.post.send(&row.payload, Timestamp::now()) {
                 Outcome::Delivered => {
                     self.counters.delivered.fetch_add(1, Relaxed);

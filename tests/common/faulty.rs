@@ -31,6 +31,8 @@ pub enum Mode {
     Flaps(Duration),
     /// MQTT 5: refuses messages whose topic ends so, with this reason.
     RefusesTopic(&'static str, u8),
+    /// Ends the connection at each message whose topic ends so, without a word: what 3.1.1 has for a refusal.
+    CutsOver(&'static str),
     /// MQTT 5: says what it allows in the CONNACK and ends connections that do not keep to it.
     Allows {
         receive: u16,
@@ -289,6 +291,11 @@ impl Connection {
                 && (self.waiting.len() >= usize::from(receive) || body.len() + 5 > bytes as usize)
             {
                 kept.broke_rules.push(format!("{} waiting, {} bytes", self.waiting.len(), body.len()));
+                return Ok(false);
+            }
+            if let Mode::CutsOver(end) = *self.live.lock().expect("a lock")
+                && got.topic.ends_with(end)
+            {
                 return Ok(false);
             }
             let refused = match *self.live.lock().expect("a lock") {

@@ -16,7 +16,7 @@ demo: setup
 test: setup
 	@scripts/test.sh
 
-# The fault tests, longer: a million events, 200 kills, 2,000 power cuts, damage at every page; about half an hour.
+# The fault tests, longer: a million events, 200 kills, 2,000 power cuts, damage at every page; ten minutes without a broker; about three quarters of an hour.
 soak: setup
 	ORIEL_SOAK=1 cargo test --test faults -- --nocapture --test-threads=1
 

@@ -307,7 +307,7 @@ fn clients_of_both_versions_take_our_stream() {
     if paho.is_ok_and(|status| status.success()) {
         readers.extend(["3.1.1", "5"].map(|version| {
             let mut client = Command::new(PYTHON);
-            client.arg(common::here("tests/readers/paho.py")).args([&broker.port.to_string(), version, "22"]);
+            client.arg(common::here("tests/readers/with_paho.py")).args([&broker.port.to_string(), version, "22"]);
             client.stdout(Stdio::piped()).spawn().expect("Python was there a moment ago")
         }));
     } else {

@@ -1,4 +1,4 @@
-"""Reads a box's topics with the Paho client, as many integrations do: `paho.py PORT 3.1.1|5 MESSAGES` prints "topic payload"."""
+"""Reads a box's topics with the Paho client, as many integrations do: `with_paho.py PORT 3.1.1|5 MESSAGES` prints "topic payload"."""
 
 import sys
 

@@ -15,7 +15,7 @@ pub mod fallbench;
 mod labels;
 pub mod models;
 mod openapi;
-mod overlay;
+pub mod overlay;
 pub mod plate;
 pub mod replay;
 pub mod run;

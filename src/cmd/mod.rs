@@ -1,5 +1,6 @@
 //! One verb a file. Builds the parts, connects them, reports; the only place where `anyhow` lives.
 
+mod annotate;
 mod asyncapi;
 pub mod bench;
 pub mod calibrate;

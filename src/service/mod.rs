@@ -10,6 +10,7 @@ mod elsewhere;
 pub mod envelope;
 mod feed;
 mod frigate;
+mod gallery;
 pub mod home_assistant;
 mod line;
 mod pages;

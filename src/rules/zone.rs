@@ -38,9 +38,9 @@ const LEAVE: Duration = Duration::from_millis(1500);
 const GONE: Duration = Duration::from_millis(3000);
 /// Who intrudes comes from somewhere: so much of the box that it was first seen in has to be left behind, as 1 - overlap of the
 /// two. What a detector takes for a car in a shadow, in a patch of light or in a container does not move, whatever the light
-/// does, nor does the car that is parked there when a camera comes back. Boxes of what stands differ by up to 0.45 of
-/// it (a time-lapse of a car park); a third of a width to the side is 0.5.
-const MOVED: f32 = 0.55;
+/// does, nor does the car that is parked there when a camera comes back. Boxes of what stands differ by up to 0.5 of
+/// it (a time-lapse of a car park); 0.43 of a width to the side is 0.6.
+const MOVED: f32 = 0.6;
 /// A box that trembles is no movement: it is followed slowly.
 const FOLLOWED_S: f32 = 0.2;
 /// Who is first seen at the picture's edge comes in from outside, and shows more of itself as it comes: half as much will do.

@@ -75,7 +75,7 @@ fn what_parks_intrudes_when_it_moves() {
             ("stands there after a gap", Gap(1.0), &["1 car 0:.7 20:.7"], &[]),
             ("drives in", Fps(10.0), &["1 car 0:.3 2:.7 4:.7"], &["1.3 start 1", "4.0 end 1"]),
             ("drives off after a while", Fps(10.0), &["1 car 0:.7 9:.7 11:.3 13:.3"], &["9.4 start 1", "11.5 end 1"]),
-            ("creeps", Fps(10.0), &["1 car 0:.6 20:.8"], &["4.8 start 1", "14.8 update 1", "20.0 end 1"]),
+            ("creeps", Fps(10.0), &["1 car 0:.6 20:.8"], &["5.3 start 1", "15.3 update 1", "20.0 end 1"]),
             (
                 "comes in over the picture's edge",
                 Fps(10.0),

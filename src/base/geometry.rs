@@ -77,6 +77,14 @@ impl Rect {
         let outer = self.area() + other.area() - inner;
         if outer > 0.0 { inner / outer } else { 0.0 }
     }
+
+    /// How much of this box lies in `other`, 0..1; 0 for empty boxes.
+    pub fn share_in(&self, other: &Rect) -> f32 {
+        let width = self.right.min(other.right) - self.left.max(other.left);
+        let height = self.bottom.min(other.bottom) - self.top.max(other.top);
+        let area = self.area();
+        if width <= 0.0 || height <= 0.0 || area <= 0.0 { 0.0 } else { (width * height / area).min(1.0) }
+    }
 }
 
 /// Which point of a box stands for the thing when a line or a zone asks where it is.

@@ -59,6 +59,8 @@ pub enum WhyNot {
     DwellTooShort,
     /// Inside for long enough, but it never stood.
     KeptMoving,
+    /// Inside, but it was there before and never moved; shares of its first box that it left.
+    NeverMoved,
     /// One fewer than a crowd.
     TooFew,
     /// Not alone for long enough; seconds.
@@ -92,6 +94,7 @@ impl WhyNot {
             WhyNot::BelowLimit => "below_limit",
             WhyNot::DwellTooShort => "dwell_too_short",
             WhyNot::KeptMoving => "kept_moving",
+            WhyNot::NeverMoved => "never_moved",
             WhyNot::TooFew => "too_few",
             WhyNot::OwnerNear => "owner_near",
             WhyNot::NobodyNear => "nobody_near",

@@ -1,5 +1,6 @@
 //! One verb a file. Builds the parts, connects them, reports; the only place where `anyhow` lives.
 
+mod annotate;
 mod asyncapi;
 pub mod bench;
 pub mod calibrate;
@@ -15,7 +16,7 @@ pub mod fallbench;
 mod labels;
 pub mod models;
 mod openapi;
-mod overlay;
+pub mod overlay;
 pub mod plate;
 pub mod replay;
 pub mod run;

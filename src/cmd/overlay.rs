@@ -10,6 +10,7 @@ const LINE: Rgb = [0, 220, 255];
 const MASK: Rgb = [255, 60, 160];
 
 /// Lines, zones and masks by id, with the rules that use them.
+#[derive(Default)]
 pub struct Overlay {
     lines: Vec<(String, Line)>,
     zones: Vec<(String, Polygon)>,

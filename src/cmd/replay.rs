@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::overlay::Overlay;
+use super::annotate::Annotator;
 use super::{BadInput, Failure, Outcome, check};
 use crate::base::access::AccessNote;
-use crate::base::event::{Event, Fact, Happening, ModelRef};
+use crate::base::event::{Event, Happening, ModelRef};
 use crate::base::frame::{CameraId, Colour, Frame, Picture, Pixels, Plane, Planes};
-use crate::base::geometry::{Point, Rect};
+use crate::base::geometry::Rect;
 use crate::base::miss::NearMiss;
 use crate::base::model::Model;
 use crate::base::scene::Scene;
@@ -22,7 +22,6 @@ use crate::base::stop::Stop;
 use crate::base::time::{Captured, Pts, Timestamp};
 use crate::config::{Camera, Want};
 use crate::engine::{Finished, Judged, Listener, NOTES_MAX, Rerun, Watched};
-use crate::evidence::{Canvas, Rgb};
 use crate::facade::{self, ProbeFall, ProbeReport};
 use crate::heads::Found;
 use crate::media::{self, Mp4Writer, Origin};
@@ -65,7 +64,7 @@ pub struct Args {
     /// What an access control system said meanwhile, one message a line, its times on the clip's clock (see --start)
     #[arg(long, value_name = "F.jsonl")]
     access: Option<PathBuf>,
-    /// Writes the clip with boxes, tracks, lines, zones and events drawn
+    /// Writes the clip with boxes, tracks, lines, zones, events and near misses drawn
     #[arg(long, value_name = "F.mp4")]
     video: Option<PathBuf>,
     /// No progress bar, no summary
@@ -114,7 +113,7 @@ pub fn run(args: Args) -> Outcome {
     let listener = |_| -> Box<dyn Listener> { Box::new(Shared(Arc::clone(&recorder))) };
     let picture = Some((info.width, info.height));
     let mut whole = Loop::of_clips(&cameras, &config.inference, picture, false)?;
-    whole.near_misses = args.near_misses.is_some();
+    whole.near_misses = args.near_misses.is_some() || args.video.is_some();
     let engine = Arc::new(whole.start(listener)?);
 
     // All at once: a camera's judge holds each back until its picture.
@@ -292,14 +291,9 @@ struct Recorder {
     labels: Vec<String>,
     /// Watched pictures are the ones that are counted: no model looks at them.
     counts: bool,
-    overlay: Overlay,
+    annotator: Annotator,
     outputs: Outputs,
     bar: ProgressBar,
-    canvas: Canvas,
-    /// Words about the last events, and until when (nanoseconds of PTS) they stay on the picture.
-    banner: Vec<(u64, String)>,
-    /// Where falls have been so far.
-    trail: Vec<Point>,
     frames: u64,
     first_pts: Option<u64>,
     tracks_seen: u64,
@@ -323,9 +317,6 @@ impl Listener for Shared {
     }
 }
 
-/// How long an event's words stay on the annotated video, nanoseconds.
-const BANNER_NS: u64 = 2_000_000_000;
-
 impl Recorder {
     fn new(node: &str, camera: &Camera, outputs: Outputs, bar: ProgressBar) -> Recorder {
         Recorder {
@@ -344,12 +335,9 @@ impl Recorder {
                 .flat_map(|model| model.classes.iter().map(|class| class.label.clone()))
                 .collect(),
             counts: camera.model.is_none(),
-            overlay: Overlay::of(camera),
+            annotator: Annotator::of(camera),
             outputs,
             bar,
-            canvas: Canvas::default(),
-            banner: Vec::new(),
-            trail: Vec::new(),
             frames: 0,
             first_pts: None,
             tracks_seen: 0,
@@ -364,7 +352,7 @@ impl Recorder {
         self.bar.set_position((judged.frame.pts.0 - first) / 1_000_000);
         self.tracks_seen = judged.scene.tracks.iter().map(|track| track.id).max().unwrap_or(0).max(self.tracks_seen);
         self.events_of(&judged.scene, judged.happenings);
-        self.near_misses_of(judged.near_misses);
+        self.near_misses_of(judged.frame.pts, judged.near_misses);
         let written =
             self.write_tracks(judged).and_then(|()| self.write_detections(judged)).and_then(|()| self.draw(judged));
         self.keep(written);
@@ -375,6 +363,7 @@ impl Recorder {
         let first = *self.first_pts.get_or_insert(watched.frame.pts.0);
         self.events_of(&watched.scene, watched.happenings);
         for miss in watched.near_misses {
+            self.annotator.missed_fall(watched.frame.pts, miss);
             self.write_near_miss(fall_missed_json(miss));
         }
         if let Some(report) = watched.probe {
@@ -414,8 +403,9 @@ impl Recorder {
         writeln!(file, "{line}").context("cannot write the detections")
     }
 
-    fn near_misses_of(&mut self, near_misses: &[NearMiss]) {
+    fn near_misses_of(&mut self, now: Pts, near_misses: &[NearMiss]) {
         for miss in near_misses {
+            self.annotator.missed(now, miss);
             self.write_near_miss(near_miss_json(miss));
         }
     }
@@ -449,28 +439,12 @@ impl Recorder {
 
     fn draw_watched(&mut self, watched: &Watched<'_>) -> anyhow::Result<()> {
         let Some(video) = &mut self.outputs.video else { return Ok(()) };
-        let canvas = &mut self.canvas;
-        let picture = watched.frame.pixels.picture();
-        canvas.take(&picture);
-        self.overlay.draw(canvas);
-        for candidate in watched.candidates {
-            canvas.draw_rect(&candidate.rect((picture.width, picture.height)), PREDICTED);
-        }
-        for happening in watched.happenings {
-            if let Fact::FallingObject(fall) = &happening.fact {
-                self.trail.extend(fall.trajectory.iter().map(|point| Point::new(point.x, point.y)));
-            }
-        }
-        for point in &self.trail {
-            canvas.draw_dot(*point, [255, 60, 60]);
-        }
-        draw_banner(canvas, &mut self.banner, watched.frame.pts);
-        video.push(canvas.rgb(), watched.frame.pts).map_err(|fault| anyhow!(fault))
+        video.push(self.annotator.watched(watched).rgb(), watched.frame.pts).map_err(|fault| anyhow!(fault))
     }
 
     fn finished(&mut self, finished: &Finished<'_>) {
         self.events_of(&finished.scene, finished.happenings);
-        self.near_misses_of(finished.near_misses);
+        self.near_misses_of(finished.scene.pts, finished.near_misses);
     }
 
     fn keep(&mut self, written: anyhow::Result<()>) {
@@ -485,9 +459,7 @@ impl Recorder {
         }
         for happening in happenings {
             let event = self.envelope.event(happening, scene);
-            let class = happening.objects.first().map(|o| o.class.as_str()).unwrap_or("-");
-            let words = format!("{:?} {} {} {class}", happening.phase, event.short_type(), happening.rule);
-            self.banner.push((scene.pts.0 + BANNER_NS, words.to_lowercase()));
+            self.annotator.told(scene.pts, event.short_type(), happening);
             if let Some(file) = &mut self.outputs.events {
                 let written = writeln!(file, "{}", event.to_json()).context("cannot write the events");
                 self.keep(written);
@@ -544,18 +516,7 @@ impl Recorder {
 
     fn draw(&mut self, judged: &Judged<'_>) -> anyhow::Result<()> {
         let Some(video) = &mut self.outputs.video else { return Ok(()) };
-        let canvas = &mut self.canvas;
-        canvas.take(&judged.frame.pixels.picture());
-        self.overlay.draw(canvas);
-        for track in judged.scene.tracks {
-            let colour = if track.matched { colour_of(track.id) } else { PREDICTED };
-            canvas.draw_rect(&track.rect, colour);
-            canvas.draw_dot(track.rect.bottom_centre(), colour);
-            let words = format!("{} {} {:.2}", track.id, track.kind, track.score);
-            canvas.draw_words(Point::new(track.rect.left, track.rect.top - 0.03), &words, colour);
-        }
-        draw_banner(canvas, &mut self.banner, judged.frame.pts);
-        video.push(canvas.rgb(), judged.frame.pts).map_err(|fault| anyhow!(fault))
+        video.push(self.annotator.judged(judged).rgb(), judged.frame.pts).map_err(|fault| anyhow!(fault))
     }
 
     /// The last words, for a person. `judged` has a place for the number of frames.
@@ -585,14 +546,6 @@ impl Recorder {
             Some(video) => video.finish().map_err(|fault| anyhow!(fault)),
             None => Ok(()),
         }
-    }
-}
-
-/// Words about the last events.
-fn draw_banner(canvas: &mut Canvas, banner: &mut Vec<(u64, String)>, now: Pts) {
-    banner.retain(|(until, _)| *until > now.0);
-    for (row, (_, words)) in banner.iter().rev().take(6).enumerate() {
-        canvas.draw_words(Point::new(0.01, 0.02 + 0.045 * row as f32), words, [255, 255, 255]);
     }
 }
 
@@ -650,21 +603,4 @@ fn fall_missed_json(miss: &facade::NearMiss) -> serde_json::Value {
         "steps_down": round(looks.falls),
         "flight": flight,
     })
-}
-
-const PREDICTED: Rgb = [150, 150, 150];
-
-/// Neighbouring ids differ clearly; grey is kept for predictions.
-fn colour_of(id: u64) -> Rgb {
-    const COLOURS: [Rgb; 8] = [
-        [255, 80, 80],
-        [80, 255, 80],
-        [110, 150, 255],
-        [255, 255, 80],
-        [255, 80, 255],
-        [80, 255, 255],
-        [255, 160, 60],
-        [200, 130, 255],
-    ];
-    COLOURS[(id % 8) as usize]
 }

@@ -15,6 +15,7 @@ use crate::base::event::Happening;
 use crate::base::frame::{CameraId, Frame};
 use crate::base::miss::NearMiss;
 use crate::base::scene::Scene;
+use crate::base::time::Timestamp;
 use crate::base::track::Track;
 use crate::heads::Found;
 use crate::plate::Lookout;
@@ -139,6 +140,8 @@ struct Judge {
     listener: Box<dyn Listener>,
     /// Of the last judged frame.
     rested: Duration,
+    /// When the last picture of the session before was taken, until the next session's first one.
+    left: Option<Timestamp>,
     detections: Vec<Detection>,
     tracks: Vec<Track>,
     told: Told,
@@ -162,6 +165,7 @@ impl Bench {
             kinds: spec.kinds,
             listener: spec.listener,
             rested: Duration::ZERO,
+            left: None,
             detections: Vec::with_capacity(256),
             tracks: Vec::with_capacity(256),
             told: Told::new(spec.near_misses),
@@ -275,6 +279,13 @@ impl Judge {
                 });
             }
         }
+        if let Some(left) = self.left.take() {
+            // Times of two sessions have nothing in common but the clock on the wall; one that went back tells nothing.
+            match Duration::try_from(frame.captured.at.duration_since(left)) {
+                Ok(away) => self.tracker.resume(away),
+                Err(_) => self.tracker.reset(),
+            }
+        }
         let rested = frame.rested.saturating_sub(self.rested);
         self.tracker.rest(rested);
         self.rested = frame.rested;
@@ -311,7 +322,7 @@ impl Judge {
         }
         let (happenings, near_misses) = (&self.told.happenings, self.told.near_misses());
         self.listener.finished(&Finished { camera, scene, happenings, near_misses });
-        self.tracker.reset();
+        self.left = Some(scene.captured.at);
         if let Some(lookout) = &mut self.lookout {
             lookout.reset();
         }

@@ -36,6 +36,15 @@ const ENTER_PICTURES: u32 = 2;
 const LEAVE: Duration = Duration::from_millis(1500);
 /// Not seen for so long: the visit is over. Until then a new track at the same place takes it over.
 const GONE: Duration = Duration::from_millis(3000);
+/// Who intrudes comes from somewhere: so much of the box that it was first seen in has to be left behind, as 1 - overlap of the
+/// two. What a detector takes for a car in a shadow, in a patch of light or in a container does not move, whatever the light
+/// does, nor does the car that is parked there when a camera comes back. Boxes of what stands differ by up to 0.5 of
+/// it (a time-lapse of a car park); 0.43 of a width to the side is 0.6.
+const MOVED: f32 = 0.6;
+/// A box that trembles is no movement: it is followed slowly.
+const FOLLOWED_S: f32 = 0.2;
+/// Who is first seen at the picture's edge comes in from outside, and shows more of itself as it comes: half as much will do.
+const EDGE: f32 = 0.01;
 /// Between two updates of an open incident.
 const UPDATE: Duration = Duration::from_secs(10);
 
@@ -54,6 +63,19 @@ pub struct InZoneRule {
     anchor: Anchor,
     after: Duration,
     visits: Vec<Visit>,
+    /// Of everybody in the picture; empty where a rule does not ask who moved.
+    origins: Vec<Origin>,
+}
+
+/// Where somebody was first seen.
+struct Origin {
+    track: TrackId,
+    first: Rect,
+    /// Where it is now, without the trembling.
+    now: Rect,
+    seen: Pts,
+    /// Of `MOVED`, the most so far.
+    moved: f32,
 }
 
 struct Visit {
@@ -67,6 +89,8 @@ struct Visit {
     pictures: u32,
     rect: Rect,
     object: Object,
+    /// As in `Origin`.
+    moved: f32,
     /// When the incident was told last; None while it does not count yet.
     told: Option<Pts>,
 }
@@ -84,7 +108,23 @@ impl InZoneRule {
 
     fn new(rule: &NamedRule, what: What, zone_id: String, polygon: Polygon, anchor: Anchor, after: Duration) -> Self {
         let (id, kinds) = (rule.id.clone(), rule.kinds.clone());
-        InZoneRule { id, kinds, what, zone_id, polygon, anchor, after, visits: Vec::with_capacity(32) }
+        let (visits, origins) = (Vec::with_capacity(32), Vec::with_capacity(64));
+        InZoneRule { id, kinds, what, zone_id, polygon, anchor, after, visits, origins }
+    }
+
+    /// How much of its first box a subject has left, at the most; all where the rule does not ask. Who stands still and does
+    /// not stay for ever is somebody: people and animals are told at once.
+    fn moved(&mut self, track: &Track, pts: Pts) -> f32 {
+        let parks = matches!(track.kind, Kind::TwoWheeler | Kind::Car | Kind::TruckBus | Kind::Object);
+        if self.what == What::Loitering || !parks {
+            return 1.0;
+        }
+        let at = self.origins.iter().position(|origin| origin.track == track.id).unwrap_or_else(|| {
+            let (track, first) = (track.id, track.rect);
+            self.origins.push(Origin { track, first, now: first, seen: pts, moved: 0.0 });
+            self.origins.len() - 1
+        });
+        self.origins[at].follow(&track.rect, pts)
     }
 
     /// The visit of this track, or of a lost one that it must be.
@@ -108,6 +148,10 @@ impl InZoneRule {
     /// A visit that was over before it counted.
     fn miss(&self, visit: &Visit) -> NearMiss {
         let dwelt = visit.inside.since(visit.began).as_secs_f32();
+        let (why, found) = match dwelt >= self.after.max(ENTER).as_secs_f32() && visit.moved < MOVED {
+            true => (WhyNot::NeverMoved, (visit.moved, MOVED)),
+            false => (WhyNot::DwellTooShort, (dwelt, self.after.max(ENTER).as_secs_f32())),
+        };
         NearMiss {
             rule: self.id.clone(),
             track: visit.subject,
@@ -115,8 +159,8 @@ impl InZoneRule {
             first: visit.began,
             last: visit.inside,
             rect: visit.object.bounding_box,
-            why: WhyNot::DwellTooShort,
-            found: Some((dwelt, self.after.max(ENTER).as_secs_f32())),
+            why,
+            found: Some(found),
         }
     }
 
@@ -146,6 +190,25 @@ impl InZoneRule {
     }
 }
 
+impl Origin {
+    fn follow(&mut self, rect: &Rect, pts: Pts) -> f32 {
+        let weight = 1.0 - (-pts.since(self.seen).as_secs_f32() / FOLLOWED_S).exp();
+        let towards = |from: f32, to: f32| from + weight * (to - from);
+        self.seen = pts;
+        self.now = Rect {
+            left: towards(self.now.left, rect.left),
+            top: towards(self.now.top, rect.top),
+            right: towards(self.now.right, rect.right),
+            bottom: towards(self.now.bottom, rect.bottom),
+        };
+        let Rect { left, top, right, bottom } = self.first;
+        let came_in = left < EDGE || top < EDGE || right > 1.0 - EDGE || bottom > 1.0 - EDGE;
+        let left_behind = 1.0 - self.first.iou(&self.now);
+        self.moved = self.moved.max(if came_in { 2.0 * left_behind } else { left_behind });
+        self.moved
+    }
+}
+
 impl Rule for InZoneRule {
     fn observe(&mut self, scene: &Scene<'_>, out: &mut Told) {
         // In a still scene everybody stays where they were, however seldom it is looked at.
@@ -156,10 +219,15 @@ impl Rule for InZoneRule {
             }
             visit.seen = rested(visit.seen);
         }
+        self.origins.retain_mut(|origin| {
+            origin.seen.0 += scene.rested.as_nanos() as u64;
+            scene.pts.since(origin.seen) < GONE
+        });
         for track in scene.tracks.iter().filter(|track| track.matched) {
             if !self.kinds.contains(&track.kind) {
                 continue;
             }
+            let moved = self.moved(track, scene.pts);
             let inside = self.polygon.contains(self.anchor.of(&track.rect));
             if !inside && !self.visits.iter().any(|visit| visit.track == track.id) {
                 continue;
@@ -169,6 +237,7 @@ impl Rule for InZoneRule {
                     let visit = &mut self.visits[index];
                     visit.seen = scene.pts;
                     visit.rect = track.rect;
+                    visit.moved = visit.moved.max(moved);
                     if inside {
                         visit.inside = scene.pts;
                         visit.pictures += 1;
@@ -184,6 +253,7 @@ impl Rule for InZoneRule {
                     pictures: 1,
                     rect: track.rect,
                     object: Object::of(track),
+                    moved,
                     told: None,
                 }),
             }
@@ -207,6 +277,7 @@ impl Rule for InZoneRule {
                 continue;
             }
             let long = visit.inside.since(visit.began) >= self.after.max(ENTER) && visit.pictures >= ENTER_PICTURES;
+            let long = long && visit.moved >= MOVED;
             let phase = match visit.told {
                 None if long && visit.inside == scene.pts => Some(Phase::Start),
                 Some(told) if scene.pts.since(told) >= UPDATE && visit.inside == scene.pts => Some(Phase::Update),
@@ -228,5 +299,6 @@ impl Rule for InZoneRule {
             }
         }
         self.visits.clear();
+        self.origins.clear();
     }
 }

@@ -1,7 +1,7 @@
 //! The clerk between the judges and the ledger: pictures become JPEG files, events get their media, counts become retained
 //! state. Its queue is bounded; when it is behind, an event goes out without its picture rather than late or never.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::album::{Album, Look, Picture, Still, attach};
 use super::archive::{Fallen, Slot};
 use super::envelope::Envelope;
+use super::gallery::Gallery;
 use super::gates::Gate;
 use crate::base::event::{Body, CameraHealth, CameraState, CrowdEvent, Event, Fact, Happening, Media, Phase, Severity};
 use crate::base::fall::{Fall, Stage};
@@ -33,8 +34,6 @@ use crate::mqtt::Link;
 const WAITING_MAX: usize = 1024;
 /// Pictures that may wait with them: each pins one buffer of a decoder's pool.
 const PICTURES_MAX: usize = 24;
-/// Open incidents of one camera whose best picture is kept.
-const BEST_MAX: usize = 4;
 /// Muted incidents of one camera that are remembered; more are not open at a time.
 const MUTED_MAX: usize = 4096;
 
@@ -255,8 +254,8 @@ pub struct LiveListener {
     pub muted: BTreeSet<(String, TrackId, Pts)>,
     /// Set where the camera makes clips.
     pub clips: Option<(Arc<Reel>, Slot)>,
-    /// Best picture so far of open incidents: shown when they end.
-    pub best: BTreeMap<(String, TrackId, Pts), Best>,
+    /// Best pictures of open incidents: shown when they end.
+    pub gallery: Gallery,
     pub eye: Eye,
 }
 
@@ -268,12 +267,6 @@ pub struct Eye {
     incident: Option<String>,
 }
 
-pub struct Best {
-    worth: f32,
-    frame: Frame,
-    rect: Rect,
-}
-
 impl LiveListener {
     /// `frame`: the picture of `scene`, None once its session is over.
     fn file(&mut self, happening: &Happening, scene: &Scene<'_>, frame: Option<&Frame>) {
@@ -282,22 +275,14 @@ impl LiveListener {
         }
         let mut event = self.envelope.event(happening, scene);
         let clip = self.film(happening, scene, &mut event);
-        let key = (happening.rule.clone(), happening.track, happening.began);
         let main = happening.objects.first();
         let words = main.map(|object| format!("{} {}", happening.rule, object.class)).unwrap_or_default();
         let now = main.zip(frame).map(|(object, frame)| (frame.clone(), object.bounding_box, words.clone()));
+        let best = self.snapshots.is_some().then(|| self.gallery.tell(happening, frame)).flatten();
         let picture = match happening.phase {
-            Phase::Pulse => now,
-            Phase::Start => {
-                if let Some((frame, rect, _)) = now.as_ref().filter(|_| self.best.len() < BEST_MAX) {
-                    let score = main.map_or(0.0, |object| object.score);
-                    let best = Best { worth: worth(rect, score), frame: frame.clone(), rect: *rect };
-                    self.best.insert(key, best);
-                }
-                now
-            }
+            Phase::Pulse | Phase::Start => now,
             Phase::Update => None,
-            Phase::End => self.best.remove(&key).map(|best| (best.frame, best.rect, words)),
+            Phase::End => best.map(|(frame, rect)| (frame, rect, words)),
         };
         let id = event.correlationid.clone();
         let until = clip.map(|until| (id.clone(), until.1));
@@ -385,15 +370,6 @@ impl LiveListener {
         let event = self.envelope.health(health, severity, correlation, at);
         self.desk.file(event, None);
     }
-
-    fn look_for_better(&mut self, judged: &Judged<'_>) {
-        for ((_, id, _), best) in &mut self.best {
-            let track = judged.scene.tracks.iter().find(|track| track.id == *id && track.matched);
-            if let Some(track) = track.filter(|track| worth(&track.rect, track.score) > 1.1 * best.worth) {
-                *best = Best { worth: worth(&track.rect, track.score), frame: judged.frame.clone(), rect: track.rect };
-            }
-        }
-    }
 }
 
 /// What a fall's picture says in its corner.
@@ -404,16 +380,10 @@ fn words_of(event: &Event, fall: &Fall) -> String {
     format!("{} {:.0}{floors} {:.1} s", event.camera(), event.time, fall.duration_s)
 }
 
-/// Large, sure and whole is best; a box that touches the border is probably cut off.
-fn worth(rect: &Rect, score: f32) -> f32 {
-    let whole = rect.left > 0.01 && rect.top > 0.01 && rect.right < 0.99 && rect.bottom < 0.99;
-    score * rect.area() * if whole { 1.0 } else { 0.3 }
-}
-
 impl Listener for LiveListener {
     fn judged(&mut self, judged: &Judged<'_>) {
-        if !self.best.is_empty() {
-            self.look_for_better(judged);
+        if self.snapshots.is_some() {
+            self.gallery.look(judged);
         }
         for happening in judged.happenings {
             self.file(happening, &judged.scene, Some(judged.frame));
@@ -433,7 +403,7 @@ impl Listener for LiveListener {
         for happening in finished.happenings {
             self.file(happening, &finished.scene, None);
         }
-        self.best.clear();
+        self.gallery.clear();
         self.muted.clear();
     }
 }

@@ -11,6 +11,7 @@ mod elsewhere;
 pub mod envelope;
 mod feed;
 mod frigate;
+mod gallery;
 mod gates;
 pub mod home_assistant;
 mod line;

@@ -17,6 +17,7 @@ use super::archive::{Archive, Keep};
 use super::command::Commander;
 use super::desk::{Clerk, Desk, Eye, LiveListener};
 use super::envelope::{Envelope, Mode};
+use super::gallery::Gallery;
 use super::gates::{self, Ask, Gate, Gates};
 use super::line::{LineNews, LineWatch};
 use super::pages::{Figures, Rates, Standings};
@@ -186,9 +187,9 @@ impl Service {
             let look = |pictures: config::Snapshots| Look { boxes: pictures.boxes, blur: Arc::clone(&blur) };
             let snapshots = camera.snapshots.map(look);
             let clips = reels[index].clone().map(|reel| (reel, archive.slot()));
-            let (envelope, best, gate) = (envelope(camera), BTreeMap::new(), Arc::clone(&gates.cameras[index]));
+            let (envelope, gallery, gate) = (envelope(camera), Gallery::default(), Arc::clone(&gates.cameras[index]));
             let (muted, eye) = (BTreeSet::new(), Eye::default());
-            Box::new(LiveListener { envelope, desk, snapshots, blur, gate, muted, clips, best, eye })
+            Box::new(LiveListener { envelope, desk, snapshots, blur, gate, muted, clips, gallery, eye })
         })?);
         access.open(&engine);
         let standings = Standings::new(&config.cameras);

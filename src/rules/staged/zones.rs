@@ -65,6 +65,32 @@ fn intrusion_scenes() {
 }
 
 #[test]
+fn what_parks_intrudes_when_it_moves() {
+    check(
+        &intrusion(0.0),
+        &[
+            ("stands there from the beginning", Fps(10.0), &["1 car 0:.7 30:.7"], &[]),
+            ("its box trembles", Fps(10.0), &["1 car 0:.7 .5:.72 1:.69 1.5:.71 2:.68 4:.72 30:.7"], &[]),
+            ("jumps for one picture", Fps(10.0), &["1 car 0:.7 3:.7 3.1:.78 3.2:.7 30:.7"], &[]),
+            ("stands there after a gap", Gap(1.0), &["1 car 0:.7 20:.7"], &[]),
+            ("drives in", Fps(10.0), &["1 car 0:.3 2:.7 4:.7"], &["1.3 start 1", "4.0 end 1"]),
+            ("drives off after a while", Fps(10.0), &["1 car 0:.7 9:.7 11:.3 13:.3"], &["9.4 start 1", "11.5 end 1"]),
+            ("creeps", Fps(10.0), &["1 car 0:.6 20:.8"], &["5.3 start 1", "15.3 update 1", "20.0 end 1"]),
+            (
+                "comes in over the picture's edge",
+                Fps(10.0),
+                &["1 car 0:.88,1.0 2:.82,.95 6:.82,.95"],
+                &["0.6 start 1", "6.0 end 1"],
+            ),
+            ("another id where it stands", Fps(10.0), &["1 car 0:.7 3:.7", "2 car 3.2:.7 9:.7"], &[]),
+            ("people need not move", Fps(10.0), &["1 person 0:.7 3:.7"], &["0.3 start 1", "3.0 end 1"]),
+        ],
+    );
+    assert_eq!(why_not(&intrusion(0.0), &["1 car 0:.7 3:.7"]), ["never_moved 1"]);
+    assert_eq!(why_not(&intrusion(5.0), &["1 car 0:.7 3:.7"]), ["dwell_too_short 1"]);
+}
+
+#[test]
 fn intrusion_says_why_not() {
     let why = |walks: &[&str]| why_not(&intrusion(2.0), walks);
     assert_eq!(why(&["1 person 0:.7 1:.7 1.1:.3 6:.3"]), ["dwell_too_short 1"]);

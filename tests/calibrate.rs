@@ -7,6 +7,7 @@ use oriel::ballistics::{Calibration, View};
 use oriel::base::frame::{Colour, OwnedPicture, OwnedPlanes, Pixels};
 use oriel::config::calibration;
 use oriel::evidence::{Canvas, write_picture};
+use oriel::facade::{Grey, Outline, Stand};
 
 const WIDTH: usize = 720;
 const HEIGHT: usize = 1280;
@@ -120,6 +121,12 @@ fn marks_on_a_still_become_a_file_that_measures() {
         std::fs::copy(folder.path().join("grid.jpg"), Path::new(&keep).join("grid.jpg")).expect("a copy");
         std::fs::copy(folder.path().join("b5.yml"), Path::new(&keep).join("b5.yml")).expect("a copy");
     }
+
+    let reference = calibration::reference(&folder.path().join("b5.yml")).expect("a picture").expect("beside the file");
+    let rgb = OwnedPlanes::Rgb(still().rgb().to_vec());
+    let still = OwnedPicture { width: WIDTH, height: HEIGHT, colour: Colour::default(), bytes: rgb };
+    let stand = reference.stand(&Outline::of(&Grey::of(&still)));
+    assert!(matches!(stand, Stand::Found(shift) if shift.far < 1e-3), "it shows what was marked: {stand:?}");
 
     let text = std::fs::read_to_string(folder.path().join("b5.yml")).expect("the file");
     assert!(text.starts_with("# B5, south side, measured on the plan\n"), "comments stay: {text}");

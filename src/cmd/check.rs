@@ -145,6 +145,11 @@ fn warnings(config: &Config) -> Vec<String> {
                 "camera {}: without `facade.calibration` falls are found, but no floors are told (oriel calibrate)",
                 camera.id
             )),
+            (CameraKind::Facade, Some(watch)) if watch.drift.is_none() => warnings.push(format!(
+                "camera {}: without the calibration's .reference.png nobody tells when the camera was moved (oriel calibrate \
+                 writes it beside its file)",
+                camera.id
+            )),
             _ => {}
         }
     }

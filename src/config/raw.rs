@@ -22,7 +22,7 @@ macro_rules! keys {
         $($(#[$attribute:meta])* $key:ident: $type:ty $(, in $low:literal to $high:literal)? $(, default $default:literal)?;)*
     }) => {
         $(#[doc = $doc])*
-        #[derive(JsonSchema)]
+        #[derive(Default, JsonSchema)]
         #[schemars(deny_unknown_fields)]
         pub struct $name {
             $(
@@ -521,6 +521,8 @@ keys! {
         building: String;
         /// Minutes between two tests of the camera's eye: made-up falls in copies of its pictures, found or not. 0 is never.
         probe_minutes: f64, in 0 to 10080, default 60.0;
+        /// Minutes between two looks at whether a calibrated camera still stands as it did when it was calibrated. 0 is never.
+        drift_minutes: f64, in 0 to 10080, default 60.0;
     }
 }
 

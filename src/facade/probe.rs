@@ -55,6 +55,8 @@ pub struct ProbeFall {
     /// When it was let go, and where: fractions of the picture.
     pub began: Pts,
     pub from: Point,
+    /// Where the camera is calibrated.
+    pub floor: Option<i32>,
     pub size_px: f32,
     /// Until the alarm; None: not found.
     pub found_after: Option<Duration>,
@@ -75,10 +77,15 @@ impl ProbeReport {
         share(self.falls.iter())
     }
 
+    /// Of the largest ones.
+    pub fn recall_largest(&self) -> f32 {
+        let largest = self.falls.iter().map(|fall| fall.size_px).fold(0.0, f32::max);
+        share(self.falls.iter().filter(|fall| fall.size_px >= 0.8 * largest))
+    }
+
     /// Not even large things would be seen.
     pub fn blind(&self) -> bool {
-        let largest = self.falls.iter().map(|fall| fall.size_px).fold(0.0, f32::max);
-        f64::from(share(self.falls.iter().filter(|fall| fall.size_px >= 0.8 * largest))) < BLIND
+        f64::from(self.recall_largest()) < BLIND
     }
 }
 
@@ -257,7 +264,8 @@ impl Round {
                 let contrast = CONTRAST * self.contrast;
                 let level = if here > 128.0 { here - contrast } else { here + contrast };
                 let began = now.later(Duration::from_secs_f64(0.3 * roll(dice)));
-                let fall = ProbeFall { began, from, size_px: size_px as f32, found_after: None };
+                let floor = spec.wall.as_ref().and_then(|wall| wall.floor_at(from));
+                let fall = ProbeFall { began, from, floor, size_px: size_px as f32, found_after: None };
                 self.bodies.push(Body { way, size_px, level, fall });
                 break;
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::candidates::{Candidate, Finder, PEAKS_MAX, Stir};
+use super::drift::DriftSpec;
 use super::field::{Field, luma_of};
 use super::judge::{self, Doubt, Looks, Terms};
 use super::kernel::{CELL, Kernel};
@@ -28,6 +29,8 @@ pub struct WatchSpec {
     pub wall: Option<Wall>,
     /// How often the camera's eye is tested, see `Probe`; None is never.
     pub probe: Option<Duration>,
+    /// What the camera is compared with to know whether it was moved, see `Drift`; None is never.
+    pub drift: Option<DriftSpec>,
 }
 
 /// Age of the picture that a new one is compared with: a body moves by more than its size in it.

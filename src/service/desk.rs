@@ -12,18 +12,17 @@ use std::time::{Duration, Instant};
 use super::archive::{Fallen, Slot, note};
 use super::command::Gate;
 use super::envelope::Envelope;
-use crate::base::event::{Body, CameraHealth, CameraState, CrowdEvent, Event, Fact, Happening, Media, Phase, Severity};
+use super::eye::Eye;
+use crate::base::event::{Body, CameraState, CrowdEvent, Event, Fact, Happening, Media, Phase};
 use crate::base::fall::{Fall, Stage};
 use crate::base::frame::Frame;
 use crate::base::geometry::{Point, Polygon, Rect};
-use crate::base::health::{CameraStatus, Reason};
-use crate::base::id;
+use crate::base::health::CameraStatus;
 use crate::base::scene::Scene;
-use crate::base::time::{Pts, Timestamp};
+use crate::base::time::Pts;
 use crate::base::track::TrackId;
 use crate::engine::{Finished, Judged, Listener, Watched};
 use crate::evidence::{Blur, Canvas, write_jpeg};
-use crate::facade::ProbeReport;
 use crate::ledger::Recorder;
 use crate::media::Reel;
 use crate::mqtt::Link;
@@ -52,6 +51,8 @@ pub struct Paper {
 
 enum Letter {
     Paper(Box<Paper>),
+    /// A retained topic of its own, and what it says.
+    State(String, String),
     /// Files of a clip; `done`: there will be no more.
     Files {
         clip: String,
@@ -118,6 +119,11 @@ impl Desk {
         let _ = self.papers.send(Letter::Files { clip: clip.to_owned(), media: Box::new(media), done });
     }
 
+    /// A retained topic; left out when the clerk is behind, because the next one comes.
+    pub fn state(&self, topic: String, text: String) {
+        _ = self.papers.try_send(Letter::State(topic, text));
+    }
+
     /// The event waits for the files of `clip`, until then at most.
     fn file_with(&self, event: Event, picture: Option<Picture>, clip: Option<(String, Instant)>) {
         let picture = picture.filter(|_| {
@@ -129,8 +135,6 @@ impl Desk {
         });
         self.tally.pictures_waiting.fetch_add(usize::from(picture.is_some()), Relaxed);
         match self.papers.try_send(Letter::Paper(Box::new(Paper { event, picture, clip }))) {
-            Ok(())
-            | Err(TrySendError::Full(Letter::Files { .. }) | TrySendError::Disconnected(Letter::Files { .. })) => {}
             Err(TrySendError::Full(Letter::Paper(paper)) | TrySendError::Disconnected(Letter::Paper(paper))) => {
                 self.tally.refused.fetch_add(1, Relaxed);
                 tracing::error!(
@@ -139,6 +143,7 @@ impl Desk {
                     "event refused: the ledger is behind"
                 );
             }
+            Ok(()) | Err(_) => {}
         }
     }
 }
@@ -180,6 +185,7 @@ fn clerk(letters: Receiver<Letter>, recorder: Recorder, link: &Link, media: &Pat
                     None => enter(event),
                 }
             }
+            Ok(Letter::State(topic, text)) => link.state(&topic, text),
             Ok(Letter::Files { clip, media, done }) => {
                 for (event, ..) in held.iter_mut().filter(|(_, waits_for, _)| *waits_for == clip) {
                     event.body.common_mut().into_iter().for_each(|common| add(&mut common.media, &media));
@@ -259,8 +265,8 @@ fn state_of(event: &Event, link: &Link) {
             link.state(&format!("cameras/{camera}/health"), health);
             // Coming and going is told by the camera's own thread.
             if !matches!(data.state, CameraState::Offline | CameraState::Disabled) {
-                let well = data.state == CameraState::Online || data.phase == Phase::End;
-                let status = if well { CameraStatus::Online } else { CameraStatus::Degraded };
+                let status =
+                    if data.state == CameraState::Online { CameraStatus::Online } else { CameraStatus::Degraded };
                 link.state(&format!("cameras/{camera}/status"), status.word());
             }
         }
@@ -292,14 +298,6 @@ pub struct LiveListener {
     /// Best picture so far of open incidents: shown when they end.
     pub best: BTreeMap<(String, TrackId, Pts), Best>,
     pub eye: Eye,
-}
-
-/// What the eye tests of a facade camera came to.
-#[derive(Default)]
-pub struct Eye {
-    blind_rounds: u32,
-    /// Correlation id, while the camera is known to be blind.
-    incident: Option<String>,
 }
 
 pub struct Best {
@@ -396,28 +394,16 @@ impl LiveListener {
         None
     }
 
-    /// The camera's eye was tested. Two blind rounds in a row are an incident, the first that sees ends it.
-    fn probed(&mut self, report: &ProbeReport, at: Timestamp) {
-        let (camera, recall) = (self.envelope.camera.clone(), report.recall());
-        tracing::info!(camera, recall, contrast = report.contrast, blind = report.blind(), "the eye was tested");
-        self.eye.blind_rounds = if report.blind() { self.eye.blind_rounds + 1 } else { 0 };
-        let phase = match (&self.eye.incident, self.eye.blind_rounds) {
-            (None, 2..) => Phase::Start,
-            (Some(_), 0) => Phase::End,
-            _ => return,
-        };
-        let correlation = self.eye.incident.take().unwrap_or_else(id::fresh);
-        let (state, reason, severity) = match phase {
-            Phase::End => (CameraState::Online, None, Severity::Info),
-            _ => {
-                self.eye.incident = Some(correlation.clone());
-                (CameraState::Covered, Some(Reason::Blind.word().to_owned()), Severity::Error)
-            }
-        };
-        let health =
-            CameraHealth { phase, camera, state, reason, fps: None, last_frame_at: Some(at), score: Some(recall) };
-        let event = self.envelope.health(health, severity, correlation, at);
-        self.desk.file(event, None);
+    /// What the camera found out about its own sight.
+    fn tested(&mut self, watched: &Watched<'_>) {
+        let at = watched.scene.captured.at;
+        let blind = watched.probe.and_then(|report| self.eye.tested(report, at));
+        let moved = watched.drift.and_then(|report| self.eye.compared(report, at));
+        for news in blind.into_iter().chain(moved) {
+            self.desk.file(self.envelope.health(news.health, news.severity, news.correlation, at), None);
+        }
+        let topic = format!("cameras/{}/sight", self.envelope.camera);
+        self.desk.state(topic, self.eye.document(at));
     }
 
     fn look_for_better(&mut self, judged: &Judged<'_>) {
@@ -455,8 +441,8 @@ impl Listener for LiveListener {
     }
 
     fn watched(&mut self, watched: &Watched<'_>) {
-        if let Some(report) = watched.probe {
-            self.probed(report, watched.scene.captured.at);
+        if watched.probe.is_some() || watched.drift.is_some() {
+            self.tested(watched);
         }
         for happening in watched.happenings {
             self.file(happening, &watched.scene, Some(watched.frame));

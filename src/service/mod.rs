@@ -8,6 +8,7 @@ mod command;
 mod desk;
 mod elsewhere;
 pub mod envelope;
+mod eye;
 mod feed;
 mod frigate;
 pub mod home_assistant;

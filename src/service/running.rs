@@ -14,10 +14,11 @@ use anyhow::{Context, anyhow};
 use super::access::{self, AccessDoor};
 use super::archive::{Archive, Keep};
 use super::command::{Commander, Gate, Gates};
-use super::desk::{Clerk, Desk, Eye, LiveListener, Look};
+use super::desk::{Clerk, Desk, LiveListener, Look};
 use super::envelope::{Envelope, Mode};
+use super::eye::{Eye, Sights};
 use super::line::{LineNews, LineWatch};
-use super::pages::{Figures, Rates, Standings};
+use super::pages::{Figures, Rates, Standing, Standings};
 use super::{Feed, Loop, elsewhere, frigate, home_assistant, restart};
 use crate::base::event::{CameraHealth, CameraState, Event, ModelRef, NodeHealth, Phase, Severity};
 use crate::base::frame::CameraId;
@@ -152,6 +153,7 @@ impl Service {
             model: camera.model.as_ref().map(|m| ModelRef { name: m.name.clone(), sha256: m.sha256.clone() }),
             mode: Mode::Live { boot: boot.clone(), clock: Arc::new(SystemClock), open: BTreeMap::new() },
         };
+        let (standings, sights) = (Standings::new(&config.cameras), Sights::new(config.cameras.len()));
         let inference = Loop::of_service(&config.cameras, &config.inference)?;
         let plan = inference.plan.clone();
         tracing::info!(provider = plan.provider.word(), "inference: {}: {}; {}", plan.policy(), plan.way, plan.why);
@@ -162,11 +164,12 @@ impl Service {
             let snapshots = camera.snapshots.map(look);
             let clips = reels[index].clone().map(|reel| (reel, archive.slot()));
             let (envelope, best, gate) = (envelope(camera), BTreeMap::new(), Arc::clone(&gates.cameras[index]));
-            let (muted, eye) = (BTreeSet::new(), Eye::default());
+            let id = CameraId(index as u32);
+            let eye = Eye::new(id, &camera.id, config.time_zone.clone(), standings.clone(), sights.clone());
+            let muted = BTreeSet::new();
             Box::new(LiveListener { envelope, desk, snapshots, blur, gate, muted, clips, best, eye })
         })?);
         access.open(&engine);
-        let standings = Standings::new(&config.cameras);
         let figures = Arc::new(Figures {
             node: config.node.clone(),
             cameras: config.cameras.iter().map(|camera| camera.id.clone()).collect(),
@@ -180,6 +183,7 @@ impl Service {
             gates: Arc::clone(&gates),
             access,
             standings: standings.clone(),
+            sights,
             webhooks: posted,
             rates: Rates::new(config.cameras.len()),
         });
@@ -362,7 +366,7 @@ impl CameraPart {
 
     fn status(&self, status: CameraStatus, reason: Option<&'static str>) {
         self.standings.set(self.id, (status, reason));
-        tell_status(&self.link, &self.camera.id, status, reason);
+        tell_status(&self.link, &self.camera.id, self.standings.of(self.id));
     }
 
     /// The outage's event: `start` when the camera goes, `end` when it is back. A first connection is no event.
@@ -505,8 +509,9 @@ fn report(figures: &Figures, link: &Link, teller: &Teller, stop: &Stop) {
                     "the box {} up",
                     if behind { "cannot keep" } else { "keeps" }
                 );
-                figures.standings.set(CameraId(index as u32), (status, reason));
-                tell_status(link, camera, status, reason);
+                let id = CameraId(index as u32);
+                figures.standings.set(id, (status, reason));
+                tell_status(link, camera, figures.standings.of(id));
             }
         }
         link.stats(figures.stats());
@@ -514,9 +519,14 @@ fn report(figures: &Figures, link: &Link, teller: &Teller, stop: &Stop) {
 }
 
 /// The retained status of a camera and the document that says more.
-fn tell_status(link: &Link, camera: &str, status: CameraStatus, reason: Option<&str>) {
+fn tell_status(link: &Link, camera: &str, (status, reason): Standing) {
     link.state(&format!("cameras/{camera}/status"), status.word());
-    let state = if status.sees() { CameraState::Online } else { CameraState::Offline };
+    let state = match reason {
+        Some(word) if word == Reason::Blind.word() => CameraState::Covered,
+        Some(word) if word == Reason::Moved.word() => CameraState::Moved,
+        _ if status.sees() => CameraState::Online,
+        _ => CameraState::Offline,
+    };
     let health = health_of(camera, state, reason, Phase::Update);
     link.state(&format!("cameras/{camera}/health"), serde_json::to_string(&health).unwrap_or_default());
 }

@@ -148,6 +148,43 @@ fn marks_on_a_still_become_a_file_that_measures() {
 }
 
 #[test]
+fn floors_columns_and_what_is_watched_are_drawn_on_a_picture_of_now() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ran = calibrate(folder.path(), &points(0), &["--out", "b5.yml"]);
+    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+    let config = "version: 1\nnode: n\nmqtt: embedded\ncameras:\n  tower-3:\n    kind: facade\n    source: rtsp://10.0.0.9/stream\n    \
+                  facade:\n      calibration: b5.yml\n      detect: [[0.02, 0.02], [0.98, 0.02], [0.98, 0.9], [0.02, 0.9]]\n      \
+                  shield: {tree: [[0.1, 0.7], [0.3, 0.7], [0.3, 0.85], [0.1, 0.85]]}\n";
+    std::fs::write(folder.path().join("oriel.yml"), config).expect("a config");
+    let check = || {
+        let mut oriel = Command::new(env!("CARGO_BIN_EXE_oriel"));
+        oriel.current_dir(folder.path()).args(["check", "--draw", "now.png", "--frame", "still.png"]);
+        oriel.output().expect("oriel runs")
+    };
+    let ran = check();
+    let told = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(!told.contains("note:"), "{told}");
+    if let Some(keep) = std::env::var_os("ORIEL_KEEP") {
+        std::fs::copy(folder.path().join("now.png"), Path::new(&keep).join("now.png")).expect("a copy");
+    }
+    let drawn = image::open(folder.path().join("now.png")).expect("a picture").to_rgb8();
+    let near = |at: [f64; 2], colour: [u8; 3]| {
+        let (x, y) = ((at[0] * WIDTH as f64) as u32, (at[1] * HEIGHT as f64) as u32);
+        (y - 4..y + 4).any(|y| (x - 4..x + 4).any(|x| drawn.get_pixel(x, y).0 == colour))
+    };
+    let spot = |x: f64, y: f64| truth().project([x, y, 0.0]).expect("in view");
+    assert!(near(spot(1.0, 15.0), [0, 220, 255]), "a slab");
+    assert!(near(spot(4.0, 22.0), [255, 200, 0]), "a column's edge");
+    assert!(near([0.02, 0.5], [255, 200, 0]), "where falls are looked for");
+    assert!(near([0.2, 0.7], [255, 60, 160]), "where they are not");
+    // A calibration of an earlier version has no picture beside it.
+    std::fs::remove_file(folder.path().join("b5.reference.png")).expect("written with the file");
+    let told = String::from_utf8_lossy(&check().stdout).into_owned();
+    assert!(told.contains("note: camera tower-3: without the calibration's .reference.png"), "{told}");
+}
+
+#[test]
 fn a_wrong_mark_is_named_with_its_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let ran = calibrate(folder.path(), &points(1), &["--out", "b5.yml"]);

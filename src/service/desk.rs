@@ -134,16 +134,10 @@ impl Desk {
             free
         });
         self.tally.pictures_waiting.fetch_add(usize::from(picture.is_some()), Relaxed);
-        match self.papers.try_send(Letter::Paper(Box::new(Paper { event, picture, clip }))) {
-            Err(TrySendError::Full(Letter::Paper(paper)) | TrySendError::Disconnected(Letter::Paper(paper))) => {
-                self.tally.refused.fetch_add(1, Relaxed);
-                tracing::error!(
-                    camera = paper.event.camera(),
-                    id = paper.event.id,
-                    "event refused: the ledger is behind"
-                );
-            }
-            Ok(()) | Err(_) => {}
+        let sent = self.papers.try_send(Letter::Paper(Box::new(Paper { event, picture, clip })));
+        if let Err(TrySendError::Full(Letter::Paper(paper)) | TrySendError::Disconnected(Letter::Paper(paper))) = sent {
+            self.tally.refused.fetch_add(1, Relaxed);
+            tracing::error!(camera = paper.event.camera(), id = paper.event.id, "event refused: the ledger is behind");
         }
     }
 }

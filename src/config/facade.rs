@@ -39,6 +39,7 @@ impl Desk<'_> {
             detect: raw.detect.as_ref().and_then(|spots| self.polygon(spots)),
             shields: shields.iter().filter_map(|(id, spots)| Some((id.clone(), self.polygon(spots)?))).collect(),
             wall,
+            roll_deg: raw.roll_deg(),
             probe: every(raw.probe_minutes()),
             drift,
         }

@@ -20,6 +20,9 @@ mod recall;
 mod report;
 #[cfg(test)]
 mod scenes;
+mod turn;
+#[cfg(test)]
+mod turn_scenes;
 mod wall;
 mod watch;
 

@@ -46,7 +46,7 @@ impl Recall {
 
 impl Part {
     fn of(fall: &ProbeFall) -> Part {
-        match (fall.floor, fall.from.y) {
+        match (fall.floor, fall.height) {
             (Some(floor), _) => Part::Floor(std::cmp::Reverse(floor)),
             // Nothing is let go below the middle, so that it has room to fall.
             (None, y) if y < 0.2 => Part::Top,
@@ -75,7 +75,7 @@ mod tests {
 
     fn report(floor: Option<i32>, y: f32, found: bool) -> ProbeReport {
         let found_after = found.then_some(Duration::from_secs(1));
-        let fall = ProbeFall { began: Pts(0), from: Point::new(0.5, y), floor, size_px: 6.0, found_after };
+        let fall = ProbeFall { began: Pts(0), from: Point::new(0.5, y), floor, height: y, size_px: 6.0, found_after };
         ProbeReport { ended: Pts(0), falls: vec![fall], contrast: 1.0 }
     }
 

@@ -183,6 +183,7 @@ mod tests {
             began: Pts(0),
             from: Point::new(0.5, 0.2),
             floor: Some(20),
+            height: 0.2,
             size_px: 10.0,
             found_after: (i < found).then(|| std::time::Duration::from_secs(1)),
         };

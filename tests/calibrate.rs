@@ -7,6 +7,7 @@ use oriel::ballistics::{Calibration, View};
 use oriel::base::frame::{Colour, OwnedPicture, OwnedPlanes, Pixels};
 use oriel::config::calibration;
 use oriel::evidence::{Canvas, write_picture};
+use oriel::facade::{Grey, Outline, Stand};
 
 const WIDTH: usize = 720;
 const HEIGHT: usize = 1280;
@@ -121,6 +122,12 @@ fn marks_on_a_still_become_a_file_that_measures() {
         std::fs::copy(folder.path().join("b5.yml"), Path::new(&keep).join("b5.yml")).expect("a copy");
     }
 
+    let reference = calibration::reference(&folder.path().join("b5.yml")).expect("a picture").expect("beside the file");
+    let rgb = OwnedPlanes::Rgb(still().rgb().to_vec());
+    let still = OwnedPicture { width: WIDTH, height: HEIGHT, colour: Colour::default(), bytes: rgb };
+    let stand = reference.stand(&Outline::of(&Grey::of(&still)));
+    assert!(matches!(stand, Stand::Found(shift) if shift.far < 1e-3), "it shows what was marked: {stand:?}");
+
     let text = std::fs::read_to_string(folder.path().join("b5.yml")).expect("the file");
     assert!(text.starts_with("# B5, south side, measured on the plan\n"), "comments stay: {text}");
     let (camera, grid) = calibration::read(&folder.path().join("b5.yml")).expect("solved");
@@ -138,6 +145,43 @@ fn marks_on_a_still_become_a_file_that_measures() {
     let again = calibrate(folder.path(), &text, &["--out", "points.yml"]);
     assert_eq!(again.status.code(), Some(0), "{}", String::from_utf8_lossy(&again.stderr));
     assert_eq!(std::fs::read_to_string(folder.path().join("points.yml")).expect("the file"), text);
+}
+
+#[test]
+fn floors_columns_and_what_is_watched_are_drawn_on_a_picture_of_now() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ran = calibrate(folder.path(), &points(0), &["--out", "b5.yml"]);
+    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+    let config = "version: 1\nnode: n\nmqtt: embedded\ncameras:\n  tower-3:\n    kind: facade\n    source: rtsp://10.0.0.9/stream\n    \
+                  facade:\n      calibration: b5.yml\n      detect: [[0.02, 0.02], [0.98, 0.02], [0.98, 0.9], [0.02, 0.9]]\n      \
+                  shield: {tree: [[0.1, 0.7], [0.3, 0.7], [0.3, 0.85], [0.1, 0.85]]}\n";
+    std::fs::write(folder.path().join("oriel.yml"), config).expect("a config");
+    let check = || {
+        let mut oriel = Command::new(env!("CARGO_BIN_EXE_oriel"));
+        oriel.current_dir(folder.path()).args(["check", "--draw", "now.png", "--frame", "still.png"]);
+        oriel.output().expect("oriel runs")
+    };
+    let ran = check();
+    let told = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(!told.contains("note:"), "{told}");
+    if let Some(keep) = std::env::var_os("ORIEL_KEEP") {
+        std::fs::copy(folder.path().join("now.png"), Path::new(&keep).join("now.png")).expect("a copy");
+    }
+    let drawn = image::open(folder.path().join("now.png")).expect("a picture").to_rgb8();
+    let near = |at: [f64; 2], colour: [u8; 3]| {
+        let (x, y) = ((at[0] * WIDTH as f64) as u32, (at[1] * HEIGHT as f64) as u32);
+        (y - 4..y + 4).any(|y| (x - 4..x + 4).any(|x| drawn.get_pixel(x, y).0 == colour))
+    };
+    let spot = |x: f64, y: f64| truth().project([x, y, 0.0]).expect("in view");
+    assert!(near(spot(1.0, 15.0), [0, 220, 255]), "a slab");
+    assert!(near(spot(4.0, 22.0), [255, 200, 0]), "a column's edge");
+    assert!(near([0.02, 0.5], [255, 200, 0]), "where falls are looked for");
+    assert!(near([0.2, 0.7], [255, 60, 160]), "where they are not");
+    // A calibration of an earlier version has no picture beside it.
+    std::fs::remove_file(folder.path().join("b5.reference.png")).expect("written with the file");
+    let told = String::from_utf8_lossy(&check().stdout).into_owned();
+    assert!(told.contains("note: camera tower-3: without the calibration's .reference.png"), "{told}");
 }
 
 #[test]

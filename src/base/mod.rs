@@ -15,6 +15,7 @@ pub mod id;
 pub mod miss;
 pub mod model;
 pub mod plate;
+pub mod random;
 pub mod scene;
 pub mod schedule;
 pub mod secret;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::base::access::AccessNote;
 use crate::base::event::{Body, CameraHealth, Event};
-use crate::base::health::CameraStatus;
+use crate::base::health::{CameraSight, CameraStatus};
 
 const EXAMPLES: &str = include_str!("../../docs/event-examples.json");
 /// Where the types' schemas stand in the document.
@@ -141,6 +141,7 @@ fn topics() -> Vec<Topic> {
         state("info", "info", "Version, models and cameras of the box since its start."),
         state("status", "cameras/{camera}/status", "Whether a camera can be trusted right now."),
         state("health", "cameras/{camera}/health", "Why a camera is not online."),
+        state("sight", "cameras/{camera}/sight", "What a facade camera's tests of its own sight found out."),
         state("count", "cameras/{camera}/count/{rule}/{class}", "Running totals of a line."),
         state("inside", "cameras/{camera}/zones/{zone}/{class}", "Objects inside a zone now."),
         state(
@@ -287,6 +288,7 @@ fn messages(examples: &[Event]) -> Map<String, Value> {
         ("info", "application/json", "Info", info()),
         ("status", text, "CameraStatus", json!("online")),
         ("health", "application/json", "CameraHealth", health.unwrap_or_default()),
+        ("sight", "application/json", "CameraSight", sight()),
         ("count", "application/json", "Count", count()),
         ("inside", text, "Inside", json!("2")),
         ("ha_event", "application/json", "FlatEvent", flat()),
@@ -336,6 +338,19 @@ fn info() -> Value {
     })
 }
 
+fn sight() -> Value {
+    json!({
+        "camera": "tower-3", "updated": AT,
+        "eye": {
+            "at": AT, "blind": false, "recall": 0.83, "recall_largest": 1.0, "contrast": 0.97, "tests": 24, "falls": 430, "found": 371,
+        },
+        "stand": {
+            "at": AT, "moved": false, "far": 0.0004, "right": 0.0003, "down": -0.0002, "turned_deg": 0.01, "larger": 0.0,
+        },
+        "recall": [{ "part": "20", "hours": { "07": { "falls": 3, "found": 2 }, "22": { "falls": 2, "found": 0 } } }],
+    })
+}
+
 fn count() -> Value {
     json!({
         "in": 412, "out": 377, "occupancy": 35, "since": "2026-11-22T16:00:00Z", "updated": "2026-11-23T07:15:04.12Z",
@@ -367,6 +382,7 @@ fn schemas() -> Map<String, Value> {
         SchemaSettings::draft07().with(|settings| settings.definitions_path = SCHEMAS.into()).into_generator();
     generator.subschema_for::<Event>();
     generator.subschema_for::<CameraHealth>();
+    generator.subschema_for::<CameraSight>();
     generator.subschema_for::<CameraStatus>();
     generator.subschema_for::<AccessNote>();
     let mut schemas = generator.take_definitions(true);

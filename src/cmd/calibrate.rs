@@ -9,10 +9,11 @@ use super::check::picture_of;
 use super::facade_grid::{draw_grid, draw_marks};
 use super::{BadInput, Failure, Outcome};
 use crate::ballistics::{Calibration, Mark, PIXELS_MIN, needs};
-use crate::base::frame::Pixels;
+use crate::base::frame::{Colour, OwnedPicture, OwnedPlanes, Pixels};
 use crate::config::calibration::{self, Sheet};
 use crate::config::{self, Problem};
 use crate::evidence::{Canvas, still, write_picture};
+use crate::facade::Grey;
 
 /// Fewer marks fit well even when one of them is wrong.
 const FEW: usize = 10;
@@ -59,7 +60,9 @@ pub fn run(args: Args) -> Outcome {
         // A file in another style than block mappings would not survive the addition.
         calibration::load_str(&written, &shown.to_string()).map_err(|found| told(&args.points, found))?;
         std::fs::write(out, written).with_context(|| format!("{}: cannot be written", out.display())).bad_input()?;
-        println!("written: {}", out.display());
+        let reference = calibration::reference_file(out);
+        write_picture(&reference, &reduced(&canvas)).bad_input()?;
+        println!("written: {} and {}", out.display(), reference.display());
     }
     if let Some(out) = &args.draw {
         draw_grid(&mut canvas, &solved, &sheet.grid, breadth(&marks));
@@ -68,6 +71,19 @@ pub fn run(args: Args) -> Outcome {
         println!("drawn: {}", out.display());
     }
     Ok(())
+}
+
+/// The picture as the service compares the camera's later ones with it.
+fn reduced(canvas: &Canvas) -> Canvas {
+    let rgb = |width, height, bytes| OwnedPicture {
+        width,
+        height,
+        colour: Colour::default(),
+        bytes: OwnedPlanes::Rgb(bytes),
+    };
+    let grey = Grey::of(&rgb(canvas.width(), canvas.height(), canvas.rgb().to_vec()));
+    let levels = grey.levels.iter().flat_map(|level| [level.round() as u8; 3]).collect();
+    Canvas::of(&rgb(grey.width, grey.height, levels).picture())
 }
 
 /// Problems of a calibration file as bad input.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::anyhow;
 
 use super::overlay::Overlay;
-use super::{BadInput, Failure, Outcome};
+use super::{BadInput, Failure, Outcome, facade_grid};
 use crate::base::frame::Pixels;
 use crate::base::stop::Stop;
 use crate::base::time::Timestamp;
@@ -19,7 +19,7 @@ pub struct Args {
     /// The config file
     #[arg(short, long, default_value = "oriel.yml")]
     config: PathBuf,
-    /// Also draws lines, zones and masks on a picture of the camera, which is asked for one
+    /// Also draws lines, zones and masks, and a facade's floors and columns, on a picture of the camera, which is asked for one
     #[arg(long, value_name = "OUT.png")]
     draw: Option<PathBuf>,
     /// Whose picture; may be left out if there is only one camera
@@ -54,6 +54,9 @@ fn draw(config: &Config, out: &Path, args: &Args) -> Outcome {
         Some(image) => Canvas::of(&still::load(image).bad_input()?.picture()),
         None => picture_of(&camera.source, &format!("camera {}", camera.id))?,
     };
+    if let Some(wall) = camera.watch.as_ref().and_then(|watch| watch.wall.as_ref()) {
+        facade_grid::draw_wall(&mut canvas, wall);
+    }
     Overlay::of(camera).draw(&mut canvas);
     write_picture(out, &canvas).bad_input()?;
     println!("drawn: {}", out.display());
@@ -143,6 +146,11 @@ fn warnings(config: &Config) -> Vec<String> {
             }
             (CameraKind::Facade, Some(watch)) if watch.wall.is_none() => warnings.push(format!(
                 "camera {}: without `facade.calibration` falls are found, but no floors are told (oriel calibrate)",
+                camera.id
+            )),
+            (CameraKind::Facade, Some(watch)) if watch.drift.is_none() => warnings.push(format!(
+                "camera {}: without the calibration's .reference.png nobody tells when the camera was moved (oriel calibrate \
+                 writes it beside its file)",
                 camera.id
             )),
             _ => {}

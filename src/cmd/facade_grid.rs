@@ -3,6 +3,7 @@
 use crate::ballistics::{Calibration, Grid, Mark};
 use crate::base::geometry::Point;
 use crate::evidence::{Canvas, Rgb};
+use crate::facade::Wall;
 
 const SLAB: Rgb = [0, 220, 255];
 const SILL: Rgb = [0, 110, 140];
@@ -12,6 +13,13 @@ const OFF: Rgb = [255, 60, 60];
 
 /// Straight lines of the wall are bent by the lens: they are drawn in so many pieces.
 const PIECES: usize = 16;
+
+/// Floors and columns of a calibrated wall; where it has no columns, from the left to the right end of what is seen half-way up.
+pub fn draw_wall(canvas: &mut Canvas, wall: &Wall) {
+    let side = |x: f32| wall.calibration.on_wall(Point::new(x, 0.5)).map(|[x, _]| x);
+    let between = [side(0.05), side(0.95)].map(Option::unwrap_or_default);
+    draw_grid(canvas, &wall.calibration, &wall.grid, between);
+}
 
 /// Slabs and sills of all floors, edges of all columns, each with its name. `between_m` bounds a grid without columns.
 pub fn draw_grid(canvas: &mut Canvas, calibration: &Calibration, grid: &Grid, between_m: [f64; 2]) {

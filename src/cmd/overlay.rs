@@ -9,7 +9,7 @@ const ZONE: Rgb = [255, 200, 0];
 const LINE: Rgb = [0, 220, 255];
 const MASK: Rgb = [255, 60, 160];
 
-/// Lines, zones and masks by id, with the rules that use them.
+/// Lines, zones and masks by id, with the rules that use them; what a facade camera watches and what not.
 #[derive(Default)]
 pub struct Overlay {
     lines: Vec<(String, Line)>,
@@ -27,7 +27,11 @@ impl Overlay {
         let lines = camera.lines.iter().map(|(id, line)| (used(id, &lines_of), *line));
         let zones = camera.zones.iter().map(|(id, zone)| (used(id, &zones_of), zone.clone()));
         let masks = camera.motion.iter().flat_map(|motion| motion.masks.clone());
-        Overlay { lines: lines.collect(), zones: zones.collect(), masks: masks.collect() }
+        // A facade's: where falls are looked for, and where they are not.
+        let detect = camera.watch.iter().filter_map(|watch| Some(("detect".to_owned(), watch.detect.clone()?)));
+        let shields = camera.watch.iter().flat_map(|watch| &watch.shields);
+        let shields = shields.map(|(id, shield)| (format!("shield {id}"), shield.clone()));
+        Overlay { lines: lines.collect(), zones: zones.chain(detect).collect(), masks: masks.chain(shields).collect() }
     }
 
     pub fn draw(&self, canvas: &mut Canvas) {

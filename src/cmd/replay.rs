@@ -80,6 +80,7 @@ pub fn run(args: Args) -> Outcome {
     camera.enabled = true;
     if let Some(watch) = &mut camera.watch {
         watch.probe = args.probes.is_some().then_some(Duration::ZERO);
+        watch.drift = None;
     }
     if camera.model.is_none() && (camera.watch.is_none() || args.from_detections.is_some()) {
         return Err(Failure::Input(anyhow!(

@@ -3,13 +3,15 @@
 
 mod typed;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use typed::{Camera, Columns, Edge, Floors, Marked, Root};
 
 use super::places::{self, At, Place, Problem, Problems, Read};
 use crate::ballistics::{Calibration, Column, Floor, Grid, Mark, Refusal, View};
 use crate::base::geometry::Point;
+use crate::evidence::{EvidenceError, still};
+use crate::facade::{Grey, Outline};
 
 /// A calibration file, read and checked.
 #[derive(Debug, Clone)]
@@ -52,6 +54,20 @@ pub fn read(path: &Path) -> Result<(Calibration, Grid), Vec<Problem>> {
             Err(vec![Problem { file: sheet.file, line: 0, path: String::new(), message: message.into() }])
         }
     }
+}
+
+/// Where the picture stands that the marks of a calibration file were set on, reduced: beside it.
+pub fn reference_file(path: &Path) -> PathBuf {
+    path.with_extension("reference.png")
+}
+
+/// The lines of that picture; None where the file is not there.
+pub fn reference(path: &Path) -> Result<Option<Outline>, EvidenceError> {
+    let file = reference_file(path);
+    if !file.is_file() {
+        return Ok(None);
+    }
+    Ok(Some(Outline::of(&Grey::of(&still::load(&file)?))))
 }
 
 /// A calibration file, solved or not.

@@ -18,6 +18,7 @@ use crate::base::detection::Kind;
 use crate::base::geometry::{Line, Polygon};
 use crate::base::model::Model;
 use crate::base::secret::Secret;
+use crate::base::time::Zone;
 use crate::facade::WatchSpec;
 use crate::infer::{Provider, RuntimeSpec};
 use crate::ledger::Retention;
@@ -100,6 +101,8 @@ pub struct Config {
     pub sinks: Sinks,
     pub inference: Inference,
     pub cameras: Vec<Camera>,
+    /// Whose hours schedules and reports have.
+    pub time_zone: Zone,
 }
 
 #[derive(Debug, Clone)]

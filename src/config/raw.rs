@@ -22,7 +22,7 @@ macro_rules! keys {
         $($(#[$attribute:meta])* $key:ident: $type:ty $(, in $low:literal to $high:literal)? $(, default $default:literal)?;)*
     }) => {
         $(#[doc = $doc])*
-        #[derive(JsonSchema)]
+        #[derive(Default, JsonSchema)]
         #[schemars(deny_unknown_fields)]
         pub struct $name {
             $(
@@ -521,8 +521,13 @@ keys! {
         calibration: String;
         /// What people call the building; comes back in the event.
         building: String;
+        /// How the camera is rolled, degrees clockwise as seen from behind it: 90 if down is right in its picture, -90 if down is
+        /// left, 180 if it hangs. A calibration knows it by itself.
+        roll_deg: f64, in -180 to 180, default 0.0;
         /// Minutes between two tests of the camera's eye: made-up falls in copies of its pictures, found or not. 0 is never.
         probe_minutes: f64, in 0 to 10080, default 60.0;
+        /// Minutes between two looks at whether a calibrated camera still stands as it did when it was calibrated. 0 is never.
+        drift_minutes: f64, in 0 to 10080, default 60.0;
     }
 }
 

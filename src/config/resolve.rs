@@ -148,6 +148,7 @@ impl Desk<'_> {
             sinks,
             inference,
             cameras,
+            time_zone: self.time_zone.get_or_init(|| self.own_zone()).clone(),
         })
     }
 

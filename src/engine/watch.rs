@@ -10,7 +10,7 @@ use super::tally::{Drop, Tally};
 use crate::base::event::Happening;
 use crate::base::frame::{CameraId, Frame};
 use crate::base::scene::Scene;
-use crate::facade::{Blind, Candidate, NearMiss, Probe, ProbeReport, Seen, WatchSpec, Watcher};
+use crate::facade::{Blind, Candidate, Drift, DriftReport, NearMiss, Probe, ProbeReport, Seen, WatchSpec, Watcher};
 
 /// What a camera's watch is made of.
 pub struct WatchDeskSpec {
@@ -33,6 +33,8 @@ pub struct Watched<'a> {
     pub blind: Option<Blind>,
     /// What the eye test found out, at the end of one.
     pub probe: Option<&'a ProbeReport>,
+    /// Whether the camera still stands as it was calibrated, at the end of a look.
+    pub drift: Option<&'a DriftReport>,
 }
 
 /// A watcher behind the lock of its one stream.
@@ -47,6 +49,7 @@ struct Inner {
     camera: CameraId,
     watcher: Watcher,
     probe: Option<Probe>,
+    drift: Option<Drift>,
     listener: Box<dyn Listener>,
     seen: Seen,
     /// Of the last picture.
@@ -67,6 +70,7 @@ impl WatchDesk {
         let inner = Inner {
             camera,
             probe: Probe::new(&watch),
+            drift: Drift::new(&watch),
             watcher: Watcher::new(watch),
             listener,
             seen: Seen::default(),
@@ -115,6 +119,7 @@ impl Inner {
         let (happenings, near_misses) = (&self.seen.happenings, &self.seen.near_misses);
         let candidates = self.watcher.candidates();
         let report = self.probe.as_mut().and_then(|probe| probe.observe(frame));
+        let drift = self.drift.as_mut().and_then(|drift| drift.observe(frame));
         self.listener.watched(&Watched {
             camera: self.camera,
             frame,
@@ -124,6 +129,7 @@ impl Inner {
             candidates,
             blind,
             probe: report.as_ref(),
+            drift: drift.as_ref(),
         });
     }
 

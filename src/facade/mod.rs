@@ -4,22 +4,33 @@
 //! them through time, `flight` fits falls and constant speeds, `judge` says which paths are falls, and why others are not.
 
 pub mod candidates;
+mod drift;
+#[cfg(test)]
+mod drift_scenes;
 pub mod field;
 pub mod flight;
 pub mod judge;
 pub mod kernel;
 pub mod link;
+mod outline;
 mod probe;
 #[cfg(test)]
 mod probe_scenes;
+mod recall;
 mod report;
 #[cfg(test)]
 mod scenes;
+mod turn;
+#[cfg(test)]
+mod turn_scenes;
 mod wall;
 mod watch;
 
 pub use candidates::Candidate;
+pub use drift::{Drift, DriftReport, DriftSpec, Gathering};
 pub use judge::{Doubt, Looks};
+pub use outline::{Grey, Outline, Shift, Stand};
 pub use probe::{Probe, ProbeFall, ProbeReport};
+pub use recall::Recall;
 pub use wall::Wall;
 pub use watch::{Blind, NearMiss, Seen, WatchSpec, Watcher};

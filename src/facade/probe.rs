@@ -11,12 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::luma_of;
+use super::turn::{self, Turn};
 use super::watch::{Blind, Seen, WatchSpec, Watcher};
 use crate::ballistics::{Flight, GRAVITY};
 use crate::base::event::Fact;
 use crate::base::fall::Stage;
 use crate::base::frame::{Colour, Frame, Picture, Pixels, Plane, Planes};
 use crate::base::geometry::Point;
+use crate::base::random::Random;
 use crate::base::time::Pts;
 
 /// After the start of a session, when people have seen that the camera works.
@@ -55,6 +57,10 @@ pub struct ProbeFall {
     /// When it was let go, and where: fractions of the picture.
     pub began: Pts,
     pub from: Point,
+    /// Where the camera is calibrated.
+    pub floor: Option<i32>,
+    /// From the upper edge of the upright picture, 0..1.
+    pub height: f32,
     pub size_px: f32,
     /// Until the alarm; None: not found.
     pub found_after: Option<Duration>,
@@ -75,10 +81,15 @@ impl ProbeReport {
         share(self.falls.iter())
     }
 
+    /// Of the largest ones.
+    pub fn recall_largest(&self) -> f32 {
+        let largest = self.falls.iter().map(|fall| fall.size_px).fold(0.0, f32::max);
+        share(self.falls.iter().filter(|fall| fall.size_px >= 0.8 * largest))
+    }
+
     /// Not even large things would be seen.
     pub fn blind(&self) -> bool {
-        let largest = self.falls.iter().map(|fall| fall.size_px).fold(0.0, f32::max);
-        f64::from(share(self.falls.iter().filter(|fall| fall.size_px >= 0.8 * largest))) < BLIND
+        f64::from(self.recall_largest()) < BLIND
     }
 }
 
@@ -95,7 +106,8 @@ pub struct Probe {
     next: Pts,
     round: Option<Round>,
     contrasts: VecDeque<f64>,
-    dice: u64,
+    /// The same clip gives the same bodies.
+    random: Random,
 }
 
 struct Round {
@@ -122,7 +134,7 @@ struct Body {
 enum Way {
     Calibrated(Flight),
     /// First place, and its acceleration in pixels.
-    Plain([f64; 2], f64),
+    Plain([f64; 2], [f64; 2]),
 }
 
 /// A picture's luma with bodies in it. A watcher reads nothing else.
@@ -146,7 +158,7 @@ impl Probe {
     pub fn new(spec: &WatchSpec) -> Option<Probe> {
         let (every, contrasts) = (spec.probe?, VecDeque::with_capacity(ROUNDS));
         let spec = spec.clone();
-        Some(Probe { spec, every, session: None, next: Pts(0), round: None, contrasts, dice: 1 })
+        Some(Probe { spec, every, session: None, next: Pts(0), round: None, contrasts, random: Random::new(1, 0) })
     }
 
     /// Looks at one picture, and says at the end of a round what it found out.
@@ -169,7 +181,7 @@ impl Probe {
             self.round = None;
             return None;
         };
-        let report = round.observe(frame, &self.spec, &mut self.dice);
+        let report = round.observe(frame, &self.spec, &mut self.random);
         if let Some(report) = &report {
             // One blind round may be a cloud of snow before the lens: the next one comes soon, and decides.
             let wait = if report.blind() { AGAIN.min(self.every) } else { self.every };
@@ -207,7 +219,7 @@ impl Round {
         self.copies.first().map_or((0, 0), |copy| (copy.width, copy.height))
     }
 
-    fn observe(&mut self, frame: &Frame, spec: &WatchSpec, dice: &mut u64) -> Option<ProbeReport> {
+    fn observe(&mut self, frame: &Frame, spec: &WatchSpec, random: &mut Random) -> Option<ProbeReport> {
         let picture = frame.pixels.picture();
         let (width, height) = (picture.width, picture.height);
         if let Some(start) = self.volleys {
@@ -217,7 +229,7 @@ impl Round {
             }
             if volley >= self.volley {
                 self.volley = volley + 1;
-                self.let_go(volley, frame.pts, &picture, spec, dice);
+                self.let_go(volley, frame.pts, &picture, spec, random);
             }
         }
         // One that the watcher holds no more: it keeps fewer than there are.
@@ -242,22 +254,28 @@ impl Round {
     }
 
     /// Bodies of one size, side by side, each from its own height.
-    fn let_go(&mut self, volley: usize, now: Pts, picture: &Picture<'_>, spec: &WatchSpec, dice: &mut u64) {
+    fn let_go(&mut self, volley: usize, now: Pts, picture: &Picture<'_>, spec: &WatchSpec, random: &mut Random) {
         let (width, height) = (picture.width as f64, picture.height as f64);
+        let turn = turn::roll(spec).map(|roll| Turn::new(roll, (picture.width, picture.height)));
         for column in 0..BODIES {
             for _ in 0..20 {
-                let x = (column as f64 + 0.3 + 0.4 * roll(dice)) / BODIES as f64;
-                let from = Point::new(x as f32, (0.08 + 0.4 * roll(dice)) as f32);
+                let x = (column as f64 + 0.3 + 0.4 * random.unit()) / BODIES as f64;
+                let upright = Point::new(x as f32, (0.08 + 0.4 * random.unit()) as f32);
+                let from = turn.map_or(upright, |turn| turn.back(upright));
                 let seen = spec.detect.as_ref().is_none_or(|detect| detect.contains(from))
                     && !spec.shields.iter().any(|(_, shield)| shield.contains(from));
-                let Some((way, size_px)) = seen.then(|| way(from, volley, (width, height), spec)).flatten() else {
+                let Some((way, size_px)) =
+                    seen.then(|| way(from, volley, (width, height), spec, turn.as_ref())).flatten()
+                else {
                     continue;
                 };
                 let here = mean(picture, [x * width, f64::from(from.y) * height], 4.0 * size_px);
                 let contrast = CONTRAST * self.contrast;
                 let level = if here > 128.0 { here - contrast } else { here + contrast };
-                let began = now.later(Duration::from_secs_f64(0.3 * roll(dice)));
-                let fall = ProbeFall { began, from, size_px: size_px as f32, found_after: None };
+                let began = now.later(Duration::from_secs_f64(0.3 * random.unit()));
+                let floor = spec.wall.as_ref().and_then(|wall| wall.floor_at(from));
+                let fall =
+                    ProbeFall { began, from, floor, height: upright.y, size_px: size_px as f32, found_after: None };
                 self.bodies.push(Body { way, size_px, level, fall });
                 break;
             }
@@ -294,7 +312,10 @@ impl Body {
         }
         let seconds = pts.since(self.fall.began).as_secs_f64();
         match &self.way {
-            Way::Plain([x, y], acceleration) => Some([*x, y + 0.5 * acceleration * seconds * seconds]),
+            Way::Plain([x, y], [ax, ay]) => {
+                let half = 0.5 * seconds * seconds;
+                Some([x + half * ax, y + half * ay])
+            }
             Way::Calibrated(flight) => {
                 let state = flight.at(seconds);
                 spec.wall.as_ref()?.calibration.pixel([state.place.x, state.place.y, state.place.z])
@@ -304,11 +325,19 @@ impl Body {
 }
 
 /// How a body of this volley falls from there, and how large it looks; None where no wall is.
-fn way(from: Point, volley: usize, (width, height): (f64, f64), spec: &WatchSpec) -> Option<(Way, f64)> {
-    let size = SIZES[volley] * height / 1080.0;
+fn way(
+    from: Point,
+    volley: usize,
+    (width, height): (f64, f64),
+    spec: &WatchSpec,
+    turn: Option<&Turn>,
+) -> Option<(Way, f64)> {
+    let tall = turn.map_or(height, |turn| turn.size().1 as f64);
+    let size = SIZES[volley] * tall / 1080.0;
     let Some(wall) = &spec.wall else {
         let first = [f64::from(from.x) * width, f64::from(from.y) * height];
-        return Some((Way::Plain(first, GRAVITY / VIEW_M * height), size.max(3.0)));
+        let acceleration = turn.map_or([0.0, 1.0], Turn::down).map(|part| part * GRAVITY / VIEW_M * tall);
+        return Some((Way::Plain(first, acceleration), size.max(3.0)));
     };
     let [x, y] = wall.calibration.on_wall(from)?;
     let [metres, _] = wall.calibration.metres_per_px(from)?;
@@ -365,10 +394,4 @@ fn contrast(picture: &Picture<'_>) -> f64 {
     }
     let count = count.max(1.0);
     (squares / count - (sum / count).powi(2) - rough / count).max(0.0).sqrt()
-}
-
-/// 0 to 1 (Knuth, MMIX): the same clip gives the same bodies.
-fn roll(dice: &mut u64) -> f64 {
-    *dice = dice.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-    (*dice >> 33) as f64 / (1_u64 << 31) as f64
 }

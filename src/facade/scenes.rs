@@ -471,8 +471,7 @@ fn polygons_say_where_falls_are_looked_for() {
     let spec = |detect: Option<Polygon>, shield: Option<Polygon>| WatchSpec {
         detect,
         shields: shield.into_iter().map(|shield| ("tree".to_owned(), shield)).collect(),
-        wall: None,
-        probe: None,
+        ..WatchSpec::default()
     };
     let there = polygon(0.3, 0.0, 0.7, 1.0);
     let elsewhere = polygon(0.7, 0.0, 1.0, 1.0);

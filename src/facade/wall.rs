@@ -1,7 +1,7 @@
 //! A calibrated wall: metres, floors and the ground instead of gravity alone.
 
 use super::link::Hit;
-use crate::ballistics::{Calibration, Fit, Grid, Sighting};
+use crate::ballistics::{Calibration, Fit, Floor, Grid, Sighting};
 use crate::base::fall::{FloorChance, Origin};
 use crate::base::geometry::Point;
 
@@ -41,6 +41,13 @@ impl Wall {
         };
         let seen: Vec<Sighting> = hits.iter().map(one).collect();
         Fit::solve(&self.calibration, &seen)
+    }
+
+    /// Number of the floor that a place of the picture shows; None beside the building.
+    pub fn floor_at(&self, at: Point) -> Option<i32> {
+        let [_, y] = self.calibration.on_wall(at)?;
+        let shown = |floor: &&Floor| (floor.base_m..floor.base_m + floor.height_m).contains(&y);
+        self.grid.floors.iter().find(shown).map(|floor| floor.number)
     }
 
     /// Sides of a pixel on the wall there, metres: the larger one.

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::candidates::{Candidate, Finder, PEAKS_MAX, Stir};
+use super::drift::DriftSpec;
 use super::field::{Field, luma_of};
 use super::judge::{self, Doubt, Looks, Terms};
 use super::kernel::{CELL, Kernel};
 use super::link::{Hit, Linker, Path, Told};
 use super::report;
+use super::turn::{self, Turn};
 use super::wall::Wall;
 use crate::base::event::{Fact, Happening, Object, Phase, Severity};
 use crate::base::fall::Stage;
@@ -26,8 +28,12 @@ pub struct WatchSpec {
     pub shields: Vec<(String, Polygon)>,
     /// Metres and floors, where the camera is calibrated.
     pub wall: Option<Wall>,
+    /// How the camera's body is rolled, clockwise as seen from behind it, where no calibration tells: 90 if down is right.
+    pub roll_deg: f64,
     /// How often the camera's eye is tested, see `Probe`; None is never.
     pub probe: Option<Duration>,
+    /// What the camera is compared with to know whether it was moved, see `Drift`; None is never.
+    pub drift: Option<DriftSpec>,
 }
 
 /// Age of the picture that a new one is compared with: a body moves by more than its size in it.
@@ -89,6 +95,10 @@ pub struct Watcher {
 
 /// What belongs to one size of picture and one session.
 struct State {
+    raw: (usize, usize),
+    /// From its pictures to upright ones, where it does not stand upright.
+    turn: Option<Turn>,
+    /// Of upright pictures, which everything below is about but `field`, `finder` and `shown`.
     width: usize,
     height: usize,
     field: Field,
@@ -98,6 +108,8 @@ struct State {
     wall: Option<Wall>,
     earlier: VecDeque<(Pts, Arc<dyn Pixels>)>,
     found: Vec<Candidate>,
+    /// The same as they are in the camera's own pictures, for drawing.
+    shown: Vec<Candidate>,
     memory: VecDeque<(Pts, Vec<Candidate>)>,
     held_until: Option<Pts>,
     last: Option<Pts>,
@@ -123,7 +135,7 @@ impl Watcher {
     pub fn observe(&mut self, frame: &Frame, seen: &mut Seen) -> Option<Blind> {
         let picture = frame.pixels.picture();
         let (width, height) = (picture.width, picture.height);
-        let fits = self.state.as_ref().is_some_and(|state| (state.width, state.height) == (width, height));
+        let fits = self.state.as_ref().is_some_and(|state| state.raw == (width, height));
         if !fits || self.session != frame.session {
             self.finish(seen);
             self.session = frame.session;
@@ -131,20 +143,25 @@ impl Watcher {
                 (width >= 3 * CELL && height >= 3 * CELL).then(|| State::new(&self.spec, self.kernel, width, height));
         }
         let Some(state) = &mut self.state else { return Some(Blind::Learning) };
-        state.observe(frame, &picture, &mut self.falls_told, seen)
+        let before = (seen.happenings.len(), seen.near_misses.len());
+        let blind = state.observe(frame, &picture, &mut self.falls_told, seen);
+        state.turn_back(before, seen);
+        blind
     }
 
     /// The session is over: what is open closes.
     pub fn finish(&mut self, seen: &mut Seen) {
         if let Some(state) = &mut self.state {
+            let before = (seen.happenings.len(), seen.near_misses.len());
             state.finish(seen);
+            state.turn_back(before, seen);
         }
         self.state = None;
     }
 
     /// The candidates of the last picture, strongest first, and where good paths have been. For drawing.
     pub fn candidates(&self) -> &[Candidate] {
-        self.state.as_ref().map_or(&[], |state| &state.found)
+        self.state.as_ref().map_or(&[], |state| &state.shown)
     }
 }
 
@@ -159,15 +176,29 @@ impl State {
                 && !spec.shields.iter().any(|(_, shield)| shield.contains(at))
         };
         let watched = (0..field.columns * field.rows).map(watched).collect();
+        let wall = spec.wall.as_ref().map(|wall| wall.resized(width, height));
+        let turn = turn::roll(spec).map(|roll| Turn::new(roll, (width, height)));
+        let raw = (width, height);
+        let (turn, wall) = match (turn, wall) {
+            (Some(turn), Some(wall)) => match turn.wall(&wall) {
+                Some(upright) => (Some(turn), Some(upright)),
+                None => (None, Some(wall)),
+            },
+            other => other,
+        };
+        let (width, height) = turn.map_or(raw, |turn| turn.size());
         State {
+            raw,
+            turn,
             width,
             height,
             finder: Finder::new(watched),
             linker: Linker::new(width, height),
-            wall: spec.wall.as_ref().map(|wall| wall.resized(width, height)),
+            wall,
             field,
             earlier: VecDeque::with_capacity(EARLIER_MAX),
             found: Vec::with_capacity(PEAKS_MAX),
+            shown: Vec::with_capacity(PEAKS_MAX),
             memory: VecDeque::with_capacity(128),
             held_until: None,
             last: None,
@@ -187,6 +218,7 @@ impl State {
         }
         self.last = Some(pts);
         self.found.clear();
+        self.shown.clear();
         // The youngest picture that is old enough, else the oldest there is; a first picture is compared with itself.
         while self.earlier.len() > 1 && pts.since(self.earlier[1].0).as_secs_f64() >= EARLIER_S {
             self.earlier.pop_front();
@@ -201,8 +233,14 @@ impl State {
             return Some(Blind::Learning);
         }
         let stir = self.finder.find(&self.field, picture, &earlier.picture(), &mut self.found);
+        self.shown.clear();
+        self.shown.extend_from_slice(&self.found);
+        if let Some(turn) = &self.turn {
+            self.found.iter_mut().for_each(|found| *found = turn.upright(found));
+        }
         if let Some(blind) = self.hold(pts, picture, stir) {
             self.found.clear();
+            self.shown.clear();
             self.close_ended(pts, seen);
             return Some(blind);
         }
@@ -211,6 +249,13 @@ impl State {
         self.judge(pts, told, seen);
         self.close_ended(pts, seen);
         None
+    }
+
+    /// What was added since `before` is about upright pictures and is to be about the camera's.
+    fn turn_back(&self, before: (usize, usize), seen: &mut Seen) {
+        let Some(turn) = &self.turn else { return };
+        seen.happenings[before.0..].iter_mut().for_each(|happening| turn.happening_back(happening));
+        seen.near_misses[before.1..].iter_mut().for_each(|miss| turn.miss_back(miss));
     }
 
     fn hold(&mut self, pts: Pts, picture: &Picture<'_>, stir: Stir) -> Option<Blind> {

@@ -5,9 +5,9 @@ use std::f64::consts::TAU;
 use super::camera::{Vec3, View};
 use super::distractor::Kind;
 use super::facade::{Facade, Light, Part, cells_in_view, shade};
-use super::random::{Random, fractal, noise};
 use super::raster::gauss;
 use super::tone::{self, TOP, UNIT};
+use crate::base::random::{Random, fractal, noise};
 
 /// The still picture.
 pub struct Backdrop {

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::camera::{Vec3, along, length, sub};
-use super::random::{Drift, Random};
+use crate::base::random::{Drift, Random};
 
 pub const GRAVITY: f64 = 9.81;
 /// Of the integrator and of stored paths, seconds.

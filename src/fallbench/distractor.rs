@@ -9,7 +9,7 @@ use super::body::{Path, STEP, Shape, Wind, fall};
 use super::camera::{Vec3, View, along, length, sub};
 use super::facade::{Facade, Light};
 use super::mover::{Behind, Motion, Mover};
-use super::random::{Drift, Random};
+use crate::base::random::{Drift, Random};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::camera::{Vec3, View, along, length};
-use super::random::{Random, fractal, lattice, noise};
+use crate::base::random::{Random, fractal, lattice, noise};
 
 /// What covers the wall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! From levels to the camera's 8 bits: noise of sensor and gain, temporal denoising, sharpening.
 
-use super::random::Random;
 use super::tone::{TOP, UNIT};
+use crate::base::random::Random;
 
 /// What the camera's electronics do.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]

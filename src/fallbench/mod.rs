@@ -12,7 +12,6 @@ pub mod distractor;
 pub mod facade;
 pub mod imaging;
 pub mod mover;
-pub mod random;
 pub mod raster;
 pub mod record;
 pub mod render;
@@ -22,6 +21,8 @@ pub mod score;
 pub mod tone;
 
 use serde::{Deserialize, Serialize};
+
+use crate::base::random::Random;
 
 /// Which clips are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -47,5 +48,5 @@ impl Suite {
 
 /// Seed of clip `index` (from 1) of a suite: the same however many clips are made.
 pub fn clip_seed(suite: Suite, seed: u64, index: u32) -> u64 {
-    random::Random::new(seed, (suite as u64 + 1) << 32 | u64::from(index)).bits() >> 12
+    Random::new(seed, (suite as u64 + 1) << 32 | u64::from(index)).bits() >> 12
 }

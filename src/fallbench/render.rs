@@ -6,10 +6,10 @@ use super::distractor::Kind;
 use super::facade::Part;
 use super::imaging::Sensor;
 use super::mover::{Behind, Mover};
-use super::random::{Random, noise};
 use super::raster::{Canvas, Pose, Seen, Smear};
 use super::record::{Row, Told};
 use super::scene::{Scene, hides};
+use crate::base::random::{Random, noise};
 use crate::base::time::Pts;
 
 /// One picture: luma and chroma (4:2:0), rows without padding.

@@ -9,9 +9,9 @@ use super::distractor::{Kind, Stage};
 use super::facade::{CONDITIONER_DEPTH, Facade, Light, cells_in_view};
 use super::imaging::Electronics;
 use super::mover::{Behind, Motion, Mover};
-use super::random::Random;
 use super::record::{Codec, Coding, Fall, Imaging, Mark, Record, Timing};
 use super::tone;
+use crate::base::random::Random;
 
 /// What is asked for.
 #[derive(Debug, Clone)]

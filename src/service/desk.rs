@@ -12,20 +12,19 @@ use std::time::{Duration, Instant};
 use super::album::{Album, Look, Picture, Still, attach};
 use super::archive::{Fallen, Slot};
 use super::envelope::Envelope;
+use super::eye::Eye;
 use super::gallery::Gallery;
 use super::gates::Gate;
-use crate::base::event::{Body, CameraHealth, CameraState, CrowdEvent, Event, Fact, Happening, Media, Phase, Severity};
+use crate::base::event::{Body, CameraState, CrowdEvent, Event, Fact, Happening, Media, Phase};
 use crate::base::fall::{Fall, Stage};
 use crate::base::frame::Frame;
-use crate::base::geometry::{Polygon, Rect};
-use crate::base::health::{CameraStatus, Reason};
-use crate::base::id;
+use crate::base::geometry::Polygon;
+use crate::base::health::CameraStatus;
 use crate::base::scene::Scene;
-use crate::base::time::{Pts, Timestamp};
+use crate::base::time::Pts;
 use crate::base::track::TrackId;
 use crate::engine::{Finished, Judged, Listener, Watched};
 use crate::evidence::Canvas;
-use crate::facade::ProbeReport;
 use crate::ledger::Recorder;
 use crate::media::Reel;
 use crate::mqtt::Link;
@@ -51,6 +50,8 @@ pub struct Paper {
 enum Letter {
     Paper(Box<Paper>),
     Still(Box<Still>),
+    /// A retained topic of its own, and what it says.
+    State(String, String),
     /// Files of a clip; `done`: there will be no more.
     Files {
         clip: String,
@@ -100,6 +101,11 @@ impl Desk {
     /// Files of a clip that events wait for. The archive's thread may wait for the clerk, a stream's may not.
     pub fn files(&self, clip: &str, media: Media, done: bool) {
         let _ = self.papers.send(Letter::Files { clip: clip.to_owned(), media: Box::new(media), done });
+    }
+
+    /// A retained topic; left out when the clerk is behind, because the next one comes.
+    pub fn state(&self, topic: String, text: String) {
+        _ = self.papers.try_send(Letter::State(topic, text));
     }
 
     /// The event waits for the files of `clip`, until then at most.
@@ -169,6 +175,7 @@ fn clerk(letters: Receiver<Letter>, recorder: Recorder, link: &Link, album: &Alb
                 }
             }
             Ok(Letter::Still(still)) => album.still(*still, &mut canvas, link),
+            Ok(Letter::State(topic, text)) => link.state(&topic, text),
             Ok(Letter::Files { clip, media, done }) => {
                 for (event, ..) in held.iter_mut().filter(|(_, waits_for, _)| *waits_for == clip) {
                     event.body.common_mut().into_iter().for_each(|common| add(&mut common.media, &media));
@@ -224,8 +231,8 @@ fn state_of(event: &Event, link: &Link) {
             link.state(&format!("cameras/{camera}/health"), health);
             // Coming and going is told by the camera's own thread.
             if !matches!(data.state, CameraState::Offline | CameraState::Disabled) {
-                let well = data.state == CameraState::Online || data.phase == Phase::End;
-                let status = if well { CameraStatus::Online } else { CameraStatus::Degraded };
+                let status =
+                    if data.state == CameraState::Online { CameraStatus::Online } else { CameraStatus::Degraded };
                 link.state(&format!("cameras/{camera}/status"), status.word());
             }
         }
@@ -257,14 +264,6 @@ pub struct LiveListener {
     /// Best pictures of open incidents: shown when they end.
     pub gallery: Gallery,
     pub eye: Eye,
-}
-
-/// What the eye tests of a facade camera came to.
-#[derive(Default)]
-pub struct Eye {
-    blind_rounds: u32,
-    /// Correlation id, while the camera is known to be blind.
-    incident: Option<String>,
 }
 
 impl LiveListener {
@@ -347,28 +346,16 @@ impl LiveListener {
         None
     }
 
-    /// The camera's eye was tested. Two blind rounds in a row are an incident, the first that sees ends it.
-    fn probed(&mut self, report: &ProbeReport, at: Timestamp) {
-        let (camera, recall) = (self.envelope.camera.clone(), report.recall());
-        tracing::info!(camera, recall, contrast = report.contrast, blind = report.blind(), "the eye was tested");
-        self.eye.blind_rounds = if report.blind() { self.eye.blind_rounds + 1 } else { 0 };
-        let phase = match (&self.eye.incident, self.eye.blind_rounds) {
-            (None, 2..) => Phase::Start,
-            (Some(_), 0) => Phase::End,
-            _ => return,
-        };
-        let correlation = self.eye.incident.take().unwrap_or_else(id::fresh);
-        let (state, reason, severity) = match phase {
-            Phase::End => (CameraState::Online, None, Severity::Info),
-            _ => {
-                self.eye.incident = Some(correlation.clone());
-                (CameraState::Covered, Some(Reason::Blind.word().to_owned()), Severity::Error)
-            }
-        };
-        let health =
-            CameraHealth { phase, camera, state, reason, fps: None, last_frame_at: Some(at), score: Some(recall) };
-        let event = self.envelope.health(health, severity, correlation, at);
-        self.desk.file(event, None);
+    /// What the camera found out about its own sight.
+    fn tested(&mut self, watched: &Watched<'_>) {
+        let at = watched.scene.captured.at;
+        let blind = watched.probe.and_then(|report| self.eye.tested(report, at));
+        let moved = watched.drift.and_then(|report| self.eye.compared(report, at));
+        for news in blind.into_iter().chain(moved) {
+            self.desk.file(self.envelope.health(news.health, news.severity, news.correlation, at), None);
+        }
+        let topic = format!("cameras/{}/sight", self.envelope.camera);
+        self.desk.state(topic, self.eye.document(at));
     }
 }
 
@@ -391,8 +378,8 @@ impl Listener for LiveListener {
     }
 
     fn watched(&mut self, watched: &Watched<'_>) {
-        if let Some(report) = watched.probe {
-            self.probed(report, watched.scene.captured.at);
+        if watched.probe.is_some() || watched.drift.is_some() {
+            self.tested(watched);
         }
         for happening in watched.happenings {
             self.file(happening, &watched.scene, Some(watched.frame));

@@ -9,6 +9,7 @@ mod command;
 mod desk;
 mod elsewhere;
 pub mod envelope;
+mod eye;
 mod feed;
 mod frigate;
 mod gallery;

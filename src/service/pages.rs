@@ -10,12 +10,13 @@ use serde_json::{Map, Value, json};
 use super::access::AccessDoor;
 use super::archive::ArchiveTally;
 use super::desk::DeskTally;
+use super::eye::Sights;
 use super::gates::Gates;
 use super::line;
 use super::plan::Plan;
 use crate::base::event::{LossReason, NodeHealth, Phase};
 use crate::base::frame::CameraId;
-use crate::base::health::{CameraStatus, Reason};
+use crate::base::health::{CameraSight, CameraStatus, EyeTest, Reason, StandTest};
 use crate::base::histogram::HistogramReading;
 use crate::base::time::Timestamp;
 use crate::config::Camera;
@@ -67,7 +68,14 @@ fn posted(hook: &webhook::Counters) -> Value {
 
 /// How each camera stands, by its index; written by the cameras' threads.
 #[derive(Clone)]
-pub struct Standings(Arc<Mutex<Vec<Standing>>>);
+pub struct Standings(Arc<Mutex<Vec<Stands>>>);
+
+#[derive(Clone, Copy)]
+struct Stands {
+    line: Standing,
+    /// What is wrong with its sight.
+    fault: Option<Reason>,
+}
 
 /// Its status, and the reason where it is not online.
 pub type Standing = (CameraStatus, Option<&'static str>);
@@ -78,15 +86,39 @@ impl Standings {
             true => (CameraStatus::Offline, Some(Reason::Connecting.word())),
             false => (CameraStatus::Disabled, None),
         };
-        Standings(Arc::new(Mutex::new(cameras.iter().map(first).collect())))
+        let stands = cameras.iter().map(|camera| Stands { line: first(camera), fault: None });
+        Standings(Arc::new(Mutex::new(stands.collect())))
     }
 
     pub fn set(&self, camera: CameraId, standing: Standing) {
-        self.0.lock().expect("held for a move only")[camera.0 as usize] = standing;
+        self.0.lock().expect("held for a move only")[camera.0 as usize].line = standing;
+    }
+
+    /// What its own tests found wrong with the camera's sight; it outlives a new connection.
+    pub fn fault(&self, camera: CameraId, fault: Option<Reason>) {
+        self.0.lock().expect("held for a move only")[camera.0 as usize].fault = fault;
+    }
+
+    pub fn of(&self, camera: CameraId) -> Standing {
+        self.0.lock().expect("held for a move only")[camera.0 as usize].both()
     }
 
     pub fn read(&self) -> Vec<Standing> {
-        self.0.lock().expect("held for a move only").clone()
+        self.0.lock().expect("held for a move only").iter().map(Stands::both).collect()
+    }
+
+    #[cfg(test)]
+    pub fn online(cameras: usize) -> Standings {
+        Standings(Arc::new(Mutex::new(vec![Stands { line: (CameraStatus::Online, None), fault: None }; cameras])))
+    }
+}
+
+impl Stands {
+    fn both(&self) -> Standing {
+        match (self.line, self.fault) {
+            ((CameraStatus::Online, _), Some(fault)) => (CameraStatus::Degraded, Some(fault.word())),
+            (line, _) => line,
+        }
     }
 }
 
@@ -107,6 +139,7 @@ pub struct Figures {
     pub gates: Arc<Gates>,
     pub access: Arc<AccessDoor>,
     pub standings: Standings,
+    pub sights: Sights,
     /// By id.
     pub webhooks: Vec<(String, Arc<webhook::Counters>)>,
     pub rates: Mutex<Rates>,
@@ -144,7 +177,7 @@ impl Figures {
 
     /// The object of the `stats` topic and of `/stats`.
     pub fn stats(&self) -> String {
-        let (tallies, standings) = (self.tallies(), self.standings.read());
+        let (tallies, standings, sights) = (self.tallies(), self.standings.read(), self.sights.read());
         let inferred: Vec<u64> = tallies.iter().map(|tally| tally.inferred).collect();
         let rates = self.rates.lock().expect("held for a count only").count(&inferred);
         let camera = |index: usize| {
@@ -160,6 +193,8 @@ impl Figures {
                 "dropped": dropped,
                 "refused_rows": tally.refused_rows,
                 "fps": rates[index],
+                "eye": sights[index].as_ref().and_then(|sight| sight.eye),
+                "stand": sights[index].as_ref().and_then(|sight| sight.stand),
                 "events_muted": self.gates.cameras[index].muted.load(Relaxed),
                 "switched_off": self.gates.cameras[index].unseen.load(Relaxed),
             })
@@ -266,6 +301,7 @@ impl Figures {
         let mut out = Exposition::default();
         out.gauge("oriel_build_info", "1, with the version.", [([("version", env!("CARGO_PKG_VERSION"))], 1.0)]);
         out.gauge("oriel_camera_up", "1 while the camera is online, 0 while it is not.", up);
+        self.sights_into(&mut out);
         out.counter("oriel_frames_decoded_total", "Frames that came out of the decoders.", each(|t| t.decoded));
         out.counter("oriel_frames_inferred_total", "Frames that a model looked at.", each(|t| t.inferred));
         out.counter("oriel_frames_dropped_total", "Decoded frames that no model looked at, by reason.", dropped);
@@ -363,6 +399,30 @@ impl Figures {
         out.counter("oriel_process_cpu_seconds_total", "CPU time of this process, all threads.", [([], cpu)]);
         out.gauge("oriel_process_resident_bytes", "Memory of this process in RAM.", [([], resident)]);
         out.text()
+    }
+
+    /// What facade cameras found out about their sight; a camera has a series once it was tested.
+    fn sights_into(&self, out: &mut Exposition) {
+        let sights: Vec<CameraSight> = self.sights.read().into_iter().flatten().collect();
+        let eye = |of: fn(&EyeTest) -> f64| {
+            sights.iter().filter_map(move |sight| Some(([("camera", sight.camera.as_str())], of(sight.eye.as_ref()?))))
+        };
+        out.counter("oriel_eye_tests_total", "Tests of a facade camera's eye.", eye(|eye| eye.tests as f64));
+        out.counter("oriel_eye_falls_total", "Made-up falls of these tests.", eye(|eye| eye.falls as f64));
+        out.counter("oriel_eye_falls_found_total", "Those that were found.", eye(|eye| eye.found as f64));
+        out.gauge("oriel_eye_recall", "Share found in the last test.", eye(|eye| eye.recall.into()));
+        out.gauge("oriel_eye_recall_largest", "Of the largest ones.", eye(|eye| eye.recall_largest.into()));
+        out.gauge("oriel_eye_contrast", "Contrast of the wall, of the day's best.", eye(|eye| eye.contrast.into()));
+        out.gauge("oriel_eye_blind", "1 if the last test found hardly any.", eye(|eye| f64::from(u8::from(eye.blind))));
+        let stand = |of: fn(&StandTest) -> Option<f64>| {
+            sights
+                .iter()
+                .filter_map(move |sight| Some(([("camera", sight.camera.as_str())], of(sight.stand.as_ref()?)?)))
+        };
+        let moved = stand(|stand| stand.moved.map(|moved| f64::from(u8::from(moved))));
+        out.gauge("oriel_camera_moved", "1 if it no longer stands as it was calibrated.", moved);
+        let far = stand(|stand| stand.far.map(f64::from));
+        out.gauge("oriel_camera_shift_ratio", "By how much of the picture's longer side.", far);
     }
 
     /// Refused because too many were open, found the queue full, or the disk would not take them.

@@ -1,6 +1,6 @@
 //! Incidents that an earlier start of the service left open, because it was killed or lost its power: their ends.
 
-use crate::base::event::{Body, CrowdEvent, Event, Phase};
+use crate::base::event::{Body, CameraState, CrowdEvent, Event, Phase};
 use crate::base::fall::Stage;
 use crate::base::id;
 use crate::base::time::Timestamp;
@@ -29,7 +29,11 @@ pub(super) fn end_of(first: &Event, now: Timestamp) -> Event {
         Body::FallingObject(data) => {
             data.fall.stage = if data.fall.stage == Stage::Pre { Stage::Retracted } else { Stage::Evidence };
         }
-        Body::CameraHealth(health) => (health.phase, health.reason) = (Phase::End, Some(RESTART.into())),
+        // Whatever it was: the camera's own thread has yet to reach it.
+        Body::CameraHealth(health) => {
+            (health.phase, health.reason) = (Phase::End, Some(RESTART.into()));
+            health.state = CameraState::Offline;
+        }
         Body::NodeHealth(health) => (health.phase, health.reason) = (Phase::End, Some(RESTART.into())),
         Body::GateCrossing(_)
         | Body::WrongWay(_)

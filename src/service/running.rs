@@ -15,12 +15,13 @@ use super::access::{self, AccessDoor};
 use super::album::{Look, Still, picture_topic};
 use super::archive::{Archive, Keep};
 use super::command::Commander;
-use super::desk::{Clerk, Desk, Eye, LiveListener};
+use super::desk::{Clerk, Desk, LiveListener};
 use super::envelope::{Envelope, Mode};
+use super::eye::{Eye, Sights};
 use super::gallery::Gallery;
 use super::gates::{self, Ask, Gate, Gates};
 use super::line::{LineNews, LineWatch};
-use super::pages::{Figures, Rates, Standings};
+use super::pages::{Figures, Rates, Standing, Standings};
 use super::{Feed, Loop, elsewhere, frigate, home_assistant, restart};
 use crate::base::command::{self, Refusal};
 use crate::base::event::{CameraHealth, CameraState, Event, ModelRef, NodeHealth, Phase, Severity};
@@ -178,6 +179,7 @@ impl Service {
             model: camera.model.as_ref().map(|m| ModelRef { name: m.name.clone(), sha256: m.sha256.clone() }),
             mode: Mode::Live { boot: boot.clone(), clock: Arc::new(SystemClock), open: BTreeMap::new() },
         };
+        let (standings, sights) = (Standings::new(&config.cameras), Sights::new(config.cameras.len()));
         let inference = Loop::of_service(&config.cameras, &config.inference)?;
         let plan = inference.plan.clone();
         tracing::info!(provider = plan.provider.word(), "inference: {}: {}; {}", plan.policy(), plan.way, plan.why);
@@ -188,11 +190,12 @@ impl Service {
             let snapshots = camera.snapshots.map(look);
             let clips = reels[index].clone().map(|reel| (reel, archive.slot()));
             let (envelope, gallery, gate) = (envelope(camera), Gallery::default(), Arc::clone(&gates.cameras[index]));
-            let (muted, eye) = (BTreeSet::new(), Eye::default());
+            let id = CameraId(index as u32);
+            let eye = Eye::new(id, &camera.id, config.time_zone.clone(), standings.clone(), sights.clone());
+            let muted = BTreeSet::new();
             Box::new(LiveListener { envelope, desk, snapshots, blur, gate, muted, clips, gallery, eye })
         })?);
         access.open(&engine);
-        let standings = Standings::new(&config.cameras);
         let figures = Arc::new(Figures {
             node: config.node.clone(),
             cameras: config.cameras.iter().map(|camera| camera.id.clone()).collect(),
@@ -206,6 +209,7 @@ impl Service {
             gates: Arc::clone(&gates),
             access,
             standings: standings.clone(),
+            sights,
             webhooks: posted,
             rates: Rates::new(config.cameras.len()),
         });
@@ -446,7 +450,7 @@ impl CameraPart {
             // An old picture would pass for a new one.
             self.link.state(&picture_topic(&self.camera.id), "");
         }
-        tell_status(&self.link, &self.camera.id, status, reason);
+        tell_status(&self.link, &self.camera.id, self.standings.of(self.id));
     }
 
     /// The outage's event: `start` when the camera goes, `end` when it is back. A first connection is no event.
@@ -599,8 +603,9 @@ fn report(figures: &Figures, link: &Link, teller: &Teller, stop: &Stop) {
                     "the box {} up",
                     if behind { "cannot keep" } else { "keeps" }
                 );
-                figures.standings.set(CameraId(index as u32), (status, reason));
-                tell_status(link, camera, status, reason);
+                let id = CameraId(index as u32);
+                figures.standings.set(id, (status, reason));
+                tell_status(link, camera, figures.standings.of(id));
             }
         }
         link.stats(figures.stats());
@@ -608,9 +613,14 @@ fn report(figures: &Figures, link: &Link, teller: &Teller, stop: &Stop) {
 }
 
 /// The retained status of a camera and the document that says more.
-fn tell_status(link: &Link, camera: &str, status: CameraStatus, reason: Option<&str>) {
+fn tell_status(link: &Link, camera: &str, (status, reason): Standing) {
     link.state(&format!("cameras/{camera}/status"), status.word());
-    let state = if status.sees() { CameraState::Online } else { CameraState::Offline };
+    let state = match reason {
+        Some(word) if word == Reason::Blind.word() => CameraState::Covered,
+        Some(word) if word == Reason::Moved.word() => CameraState::Moved,
+        _ if status.sees() => CameraState::Online,
+        _ => CameraState::Offline,
+    };
     let health = health_of(camera, state, reason, Phase::Update);
     link.state(&format!("cameras/{camera}/health"), serde_json::to_string(&health).unwrap_or_default());
 }

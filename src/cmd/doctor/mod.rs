@@ -20,6 +20,7 @@ use crate::base::health::Reason;
 use crate::base::stop::Stop;
 use crate::base::time::{Captured, Pts, Timestamp};
 use crate::config::{self, CameraKind, Want, calibration};
+use crate::facade::{Gathering, Outline};
 use crate::media::{self, Fault, Flow, Origin, SourceSpec, Tap};
 
 #[derive(Debug, clap::Args)]
@@ -35,7 +36,7 @@ pub struct Args {
     /// Judges a URL or clip as a facade camera, which asks for more than a gate's
     #[arg(long)]
     facade: bool,
-    /// The facade camera's calibration: tells the pixels on each floor
+    /// The facade camera's calibration, where no config names it: tells the pixels on each floor
     #[arg(long, value_name = "FILE.yml")]
     calibration: Option<PathBuf>,
     /// One JSON object instead of lines
@@ -44,14 +45,15 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Outcome {
-    let (name, source, facade) = patient(&args)?;
-    let ruler = match &args.calibration {
-        Some(path) => Some(calibration::read(path).map_err(|found| told(path, found))?),
-        None => None,
-    };
+    let mut patient = patient(&args)?;
+    if let Some(path) = &args.calibration {
+        patient.ruler = Some(calibration::read(path).map_err(|found| told(path, found))?);
+        patient.reference = calibration::reference(path).bad_input()?.map(Arc::new);
+    }
     media::init().map_err(|fault| anyhow!(fault))?;
-    let facade = facade || args.facade || ruler.is_some();
-    let seen = match look(&source, Duration::from_secs(args.seconds), facade, ruler) {
+    patient.facade |= args.facade || patient.ruler.is_some();
+    let name = patient.name.clone();
+    let seen = match look(patient, Duration::from_secs(args.seconds)) {
         Ok(seen) => seen,
         Err(fault) => {
             report(&args, &name, None, &[unreachable(&fault)]);
@@ -62,8 +64,18 @@ pub fn run(args: Args) -> Outcome {
     Ok(())
 }
 
-/// Name, source and kind of what is to be looked at. Only an id needs a config.
-fn patient(args: &Args) -> Result<(String, SourceSpec, bool), Failure> {
+/// What is to be looked at.
+struct Patient {
+    name: String,
+    source: SourceSpec,
+    facade: bool,
+    /// A facade camera's calibration, and the picture that it was made on.
+    ruler: Option<(Calibration, Grid)>,
+    reference: Option<Arc<Outline>>,
+}
+
+/// Only an id needs a config.
+fn patient(args: &Args) -> Result<Patient, Failure> {
     let text = &args.camera;
     if text.contains("://") || std::path::Path::new(text).is_file() {
         let source = config::source(text).map_err(|why| anyhow!(why)).bad_input()?;
@@ -72,7 +84,7 @@ fn patient(args: &Args) -> Result<(String, SourceSpec, bool), Failure> {
             Origin::Rtsp(url) => url.clone(),
             Origin::Clip(path) => path.display().to_string(),
         };
-        return Ok((name, source, false));
+        return Ok(Patient { name, source, facade: false, ruler: None, reference: None });
     }
     if !args.config.is_file() && !crate::base::id::is_id(text) {
         return Err(anyhow!("{text}: expected an rtsp:// URL, a clip, or the id of a camera")).bad_input();
@@ -84,7 +96,14 @@ fn patient(args: &Args) -> Result<(String, SourceSpec, bool), Failure> {
     let camera = camera
         .ok_or_else(|| anyhow!("{text}: no such camera in {}; expected one of {known}", args.config.display()))
         .bad_input()?;
-    Ok((format!("camera {}", camera.id), camera.source, camera.kind == CameraKind::Facade))
+    let watch = camera.watch.unwrap_or_default();
+    Ok(Patient {
+        name: format!("camera {}", camera.id),
+        source: camera.source,
+        facade: camera.kind == CameraKind::Facade,
+        ruler: watch.wall.map(|wall| (wall.calibration, wall.grid)),
+        reference: watch.drift.map(|drift| drift.reference),
+    })
 }
 
 /// What decoded pictures tell.
@@ -97,15 +116,22 @@ struct Shown {
     size: (usize, usize),
     luma: Vec<f64>,
     offsets: Vec<f64>,
+    /// For the comparison with the calibration's picture.
+    gathered: Option<Gathering>,
+    looks: u32,
 }
 
-fn look(source: &SourceSpec, long: Duration, facade: bool, ruler: Option<(Calibration, Grid)>) -> Result<Seen, Fault> {
+/// Pictures that are averaged for it.
+const LOOKS: u32 = 12;
+
+fn look(patient: Patient, long: Duration) -> Result<Seen, Fault> {
+    let Patient { source, facade, ruler, reference, .. } = patient;
     let live = matches!(source.origin, Origin::Rtsp(_));
     let session = if live { media::Session::live() } else { media::Session::replay(Timestamp::UNIX_EPOCH) };
     let tap = Arc::new(Tap::default());
     let shown = Arc::new(Mutex::new(Shown::default()));
     let on_shot: media::OnShot = Arc::new({
-        let shown = Arc::clone(&shown);
+        let (shown, reference) = (Arc::clone(&shown), reference.clone());
         move |shot| {
             let mut shown = shown.lock().expect("nobody panics while holding it");
             let (since, first) = *shown.first.get_or_insert((shot.decoded, shot.pts));
@@ -117,12 +143,18 @@ fn look(source: &SourceSpec, long: Duration, facade: bool, ruler: Option<(Calibr
             shown.captured = Some(shot.captured);
             let picture = shot.pixels.picture();
             shown.size = (picture.width, picture.height);
+            if let Some(reference) = reference.as_ref().filter(|_| shot.pts.since(first) >= shown.looks * long / LOOKS)
+            {
+                let size = shown.size;
+                shown.gathered.get_or_insert_with(|| Gathering::new(reference, size)).add(&picture);
+                shown.looks += 1;
+            }
             let passed = if live { since.elapsed() } else { shot.pts.since(first) };
             if passed >= long { Flow::Stop } else { Flow::Go }
         }
     });
     let begun = Instant::now();
-    let ended = media::run_tapped(source, &session, &Stop::default(), on_shot, || {}, Some(Arc::clone(&tap)));
+    let ended = media::run_tapped(&source, &session, &Stop::default(), on_shot, || {}, Some(Arc::clone(&tap)));
     let shown = std::mem::take(&mut *shown.lock().expect("nobody panics while holding it"));
     // A camera that broke off after some pictures is judged by those; its gap shows.
     let Some((first, _)) = shown.first else {
@@ -132,6 +164,13 @@ fn look(source: &SourceSpec, long: Duration, facade: bool, ruler: Option<(Calibr
     let (mut header, parcels) = tap.read();
     // Not every header tells its size, and a parser may round it up to whole blocks.
     (header.width, header.height) = shown.size;
+    let stand = reference.as_ref().zip(shown.gathered).map(|(reference, mut gathered)| {
+        loop {
+            if let Some(stand) = gathered.judge(reference) {
+                break stand;
+            }
+        }
+    });
     let mut offsets = shown.offsets;
     offsets.sort_by(f64::total_cmp);
     Ok(Seen {
@@ -144,6 +183,7 @@ fn look(source: &SourceSpec, long: Duration, facade: bool, ruler: Option<(Calibr
         clock_offset_ms: offsets.get(offsets.len() / 2).copied(),
         luma: (!shown.luma.is_empty()).then(|| shown.luma.iter().sum::<f64>() / shown.luma.len() as f64),
         ruler,
+        stand,
     })
 }
 

@@ -3,6 +3,7 @@
 use super::measure::Measured;
 use crate::ballistics::{Calibration, FloorNeed, Grid, PIXELS_MIN, needs};
 use crate::base::time::TimeSource;
+use crate::facade::Stand;
 use crate::media::Header;
 
 /// How serious a finding is.
@@ -19,7 +20,7 @@ pub enum Level {
 /// One line of the report.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Finding {
-    /// reach, codec, size, fps, jitter, bit_rate, gop, b_frames, clock, light, shutter, floors
+    /// reach, codec, size, fps, jitter, bit_rate, gop, b_frames, clock, light, shutter, floors, stand
     pub what: &'static str,
     pub level: Level,
     /// What was seen.
@@ -43,10 +44,14 @@ pub struct Seen {
     /// Mean luma, 0..255.
     pub luma: Option<f64>,
     pub ruler: Option<(Calibration, Grid)>,
+    /// How the picture lies to the one of the calibration; None where there is none.
+    pub stand: Option<Stand>,
 }
 
 /// Pixels of 2560 x 1440, which the limits are given for.
 const FOUR_MP: f64 = 3_686_400.0;
+/// Longer side of 8 MP, pixels.
+const EIGHT_MP_LONG: f64 = 3840.0;
 
 pub fn judge(seen: &Seen) -> Vec<Finding> {
     let mut findings = vec![reach(seen), codec(seen), size(seen), rate(seen), jitter(seen), bits(seen), group(seen)];
@@ -56,6 +61,7 @@ pub fn judge(seen: &Seen) -> Vec<Finding> {
     if seen.facade {
         findings.push(shutter(seen));
         findings.extend(floors(seen));
+        findings.extend(seen.ruler.as_ref().map(|_| stand(seen)));
     }
     findings
 }
@@ -309,19 +315,74 @@ fn floors(seen: &Seen) -> Option<Finding> {
         "a 10 cm object is {:.1} px on floor {}, {:.1} px on floor {}",
         low.object_px, low.number, high.object_px, high.number
     );
-    let small = visible.iter().find(|floor| floor.too_small());
-    Some(match small {
-        None => finding("floors", Level::Ok, text, ""),
-        Some(first) => finding(
-            "floors",
-            Level::Warn,
-            text,
-            format!(
-                "from floor {} up it is below {PIXELS_MIN} px: the main stream, a longer lens, or a second camera for the upper floors",
-                first.number
-            ),
+    let small: Vec<&FloorNeed> = visible.into_iter().filter(|floor| floor.too_small()).collect();
+    let (Some(first), Some(last)) = (small.first(), small.last()) else {
+        return Some(finding("floors", Level::Ok, text, ""));
+    };
+    let also = match small.len() {
+        1 => String::new(),
+        _ => format!(", and so on up to floor {}: {:.1} px", last.number, last.object_px),
+    };
+    let advice = format!(
+        "floor {}: a 10 cm object is {:.1} px, below {PIXELS_MIN}{also}; {}",
+        first.number,
+        first.object_px,
+        larger(seen, &small)
+    );
+    Some(finding("floors", Level::Warn, text, advice))
+}
+
+/// What makes things on these floors large enough. Something always helps: each floor can have a camera of its own.
+fn larger(seen: &Seen, small: &[&FloorNeed]) -> String {
+    let least = small.iter().map(|floor| floor.object_px).fold(f64::INFINITY, f64::min);
+    let zoom = PIXELS_MIN / least;
+    let eight = EIGHT_MP_LONG / seen.header.width.max(seen.header.height) as f64;
+    let zoom_in = format!("zoom in {:.1} times", (10.0 * zoom).ceil() / 10.0);
+    if eight >= zoom {
+        return format!("{zoom_in} or use 8 MP");
+    }
+    let up_to = small.iter().rev().find(|floor| floor.object_px * eight >= PIXELS_MIN && eight > 1.0);
+    let up_to = up_to.map(|floor| format!(" (8 MP would do up to floor {})", floor.number)).unwrap_or_default();
+    format!("{zoom_in} or give the upper floors a camera of their own{up_to}")
+}
+
+fn stand(seen: &Seen) -> Finding {
+    let Some(stand) = seen.stand else {
+        let advice = "run `oriel calibrate` again: it keeps the picture beside the calibration, and from then on it is told when the \
+                      camera was moved";
+        return finding("stand", Level::Unknown, "the picture of the calibration is not there".into(), advice);
+    };
+    let again =
+        "floors and columns are wrong: set the camera back as it was, or calibrate it again (docs/calibration.md)";
+    let long = seen.header.width.max(seen.header.height) as f32;
+    match (stand, stand.moved()) {
+        (Stand::Found(shift), Some(true)) => {
+            let text = format!(
+                "moved since it was calibrated: {:.1} % of the longer side ({:.0} px; {:+.0} px to the right, {:+.0} px down, turned {:+.1} \
+                 degrees, {:+.1} % larger)",
+                100.0 * shift.far,
+                shift.far * long,
+                shift.right * long,
+                shift.down * long,
+                shift.turned_deg,
+                100.0 * shift.larger
+            );
+            finding("stand", Level::Bad, text, again)
+        }
+        (Stand::Found(shift), _) => {
+            let text = format!("as it was calibrated, within {:.0} px", (shift.far * long).ceil());
+            finding("stand", Level::Ok, text, "")
+        }
+        (Stand::Another, _) => {
+            finding("stand", Level::Bad, "the picture is not the one that was calibrated".into(), again)
+        }
+        (Stand::Unclear, _) => finding(
+            "stand",
+            Level::Unknown,
+            "too little to see: dark, fog, or a wall without lines".into(),
+            "look again by day",
         ),
-    })
+    }
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ fn good() -> Seen {
         clock_offset_ms: Some(-120.0),
         luma: Some(110.0),
         ruler: None,
+        stand: None,
     }
 }
 
@@ -104,9 +105,55 @@ fn floors_below_three_pixels_are_named() {
     assert!(told.level == Level::Bad && told.text.contains("1440 x 2560"), "a picture that lies on its side: {told:?}");
     (seen.header.width, seen.header.height) = (1440, 2560);
     let told = judge(&seen).into_iter().find(|finding| finding.what == "floors").expect("a finding");
+    assert!(told.level == Level::Warn && told.text.contains("on floor 33"), "{}", told.text);
+    // 1668 px of focal length and 1 dm: 3 px at 55.6 m, which is floor 17 and a bit from 30 m off.
+    let advice = told.advice.expect("something to do");
+    assert!(advice.starts_with("floor 18: a 10 cm object is 2.9 px, below 3, and so on up to floor 33: "), "{advice}");
     assert!(
-        told.level == Level::Warn && told.advice.is_some_and(|advice| advice.contains("from floor 18 up")),
-        "{}",
-        told.text
+        advice.ends_with(
+            "; zoom in 1.8 times or give the upper floors a camera of their own (8 MP would do up to floor 27)"
+        ),
+        "{advice}"
     );
+    // 8 MP alone is enough where a little is missing.
+    seen.ruler.as_mut().expect("calibrated").1.floors.truncate(20);
+    let told = judge(&seen).into_iter().find(|finding| finding.what == "floors").expect("a finding");
+    let advice = told.advice.expect("something to do");
+    assert!(advice.ends_with("; zoom in 1.2 times or use 8 MP"), "{advice}");
+}
+
+#[test]
+fn a_camera_that_was_moved_is_told_with_its_way() {
+    use crate::ballistics::{Grid, View};
+    use crate::facade::Shift;
+    let view = View {
+        width: 2560.0,
+        height: 1440.0,
+        focal_px: 1668.0,
+        lambda: 0.0,
+        position_m: [0.0, 2.5, 30.0],
+        yaw: 0.0,
+        pitch: 0.3,
+        roll: 0.0,
+    };
+    let grid = Grid { floors: vec![], columns: vec![], sill_m: 0.9, head_m: 2.4, ground_m: 0.0 };
+    let ruler = Some((Calibration::of(view).expect("a camera"), grid));
+    let found = |far: f32| Stand::Found(Shift { right: far, down: 0.0, turned_deg: 0.0, larger: 0.0, far, blocks: 30 });
+    for (stand, expected) in [
+        (None, Level::Unknown),
+        (Some(found(0.0002)), Level::Ok),
+        (Some(found(0.0125)), Level::Bad),
+        (Some(Stand::Another), Level::Bad),
+        (Some(Stand::Unclear), Level::Unknown),
+    ] {
+        let seen = Seen { ruler: ruler.clone(), stand, ..good() };
+        let told = judge(&seen).into_iter().find(|finding| finding.what == "stand").expect("a finding");
+        assert_eq!(told.level, expected, "{told:?}");
+        assert!(
+            expected != Level::Bad || stand == Some(Stand::Another) || told.text.contains("32 px"),
+            "{}",
+            told.text
+        );
+    }
+    assert!(judge(&good()).iter().all(|finding| finding.what != "stand"), "without calibration nothing is missing");
 }

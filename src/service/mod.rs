@@ -4,6 +4,7 @@
 mod access;
 mod album;
 mod archive;
+mod attendant;
 pub mod cameras;
 mod command;
 mod desk;
@@ -18,6 +19,7 @@ pub mod home_assistant;
 mod line;
 mod pages;
 pub mod plan;
+mod reporter;
 mod restart;
 mod running;
 

@@ -3,53 +3,46 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 
 use super::access::{self, AccessDoor};
-use super::album::{Look, Still, picture_topic};
+use super::album::Look;
 use super::archive::{Archive, Keep};
+use super::attendant::Attendant;
 use super::command::Commander;
 use super::desk::{Clerk, Desk, LiveListener};
 use super::envelope::{Envelope, Mode};
 use super::eye::{Eye, Sights};
 use super::gallery::Gallery;
-use super::gates::{self, Ask, Gate, Gates};
-use super::line::{LineNews, LineWatch};
-use super::pages::{Figures, Rates, Standing, Standings};
-use super::{Feed, Loop, elsewhere, frigate, home_assistant, restart};
-use crate::base::command::{self, Refusal};
-use crate::base::event::{CameraHealth, CameraState, Event, ModelRef, NodeHealth, Phase, Severity};
+use super::gates::{self, Ask, Gates};
+use super::pages::{Figures, Rates, Standings};
+use super::reporter::{Teller, report};
+use super::{Loop, elsewhere, frigate, home_assistant, restart};
+use crate::base::command::Refusal;
+use crate::base::event::{Event, ModelRef};
 use crate::base::frame::CameraId;
-use crate::base::health::{CameraStatus, Reason};
+use crate::base::health::CameraStatus;
 use crate::base::id;
 use crate::base::stop::Stop;
 use crate::base::time::{SystemClock, Timestamp};
 use crate::broker::Broker;
 use crate::config::{self, BrokerChoice, Camera, Config};
 use crate::console;
-use crate::engine::{Engine, Listener, Overload};
+use crate::engine::{Engine, Listener};
 use crate::ledger::{self, Reader, Recorder, Row};
-use crate::media::{self, Reel, SourceState};
+use crate::media::{self, Reel};
 use crate::mqtt::{self, Bell, Echo, Link, LinkSpec, Orders, Timing};
 use crate::webhook::{self, Doorbell, Webhook};
 
 /// How long a clean stop waits for the broker to take what is unsent.
 const DRAIN: Duration = Duration::from_secs(5);
-/// Between two looks at the switch of a camera that is off.
-const SWITCH: Duration = Duration::from_millis(200);
-/// Between two looks at the line to the broker.
-const LOOK: Duration = Duration::from_secs(1);
 /// Characters of a config's problems that an answer and `info` repeat.
 const FAULT_MAX: usize = 2000;
-/// Looks between two `stats` messages and two reports of drops: ten seconds.
-const STATS: u32 = 10;
-
 pub struct Service {
     stop: Stop,
     engine: Arc<Engine>,
@@ -228,7 +221,7 @@ impl Service {
                 link.state(&format!("cameras/{}/status", camera.id), CameraStatus::Disabled.word());
                 continue;
             }
-            let part = CameraPart {
+            let part = Attendant {
                 id: CameraId(index as u32),
                 camera: camera.clone(),
                 engine: Arc::clone(&engine),
@@ -335,146 +328,6 @@ impl Service {
     }
 }
 
-/// One camera's supervisor.
-struct CameraPart {
-    id: CameraId,
-    camera: Camera,
-    engine: Arc<Engine>,
-    link: Arc<Link>,
-    desk: Desk,
-    envelope: Envelope,
-    stop: Stop,
-    standings: Standings,
-    reel: Option<Arc<Reel>>,
-    gate: Arc<Gate>,
-    /// Its newest picture is kept at the broker.
-    pictured: bool,
-}
-
-impl CameraPart {
-    fn run(mut self) {
-        let feed = Arc::new(Feed::new(Arc::clone(&self.engine), self.id));
-        let mut outage: Option<String> = None;
-        while !self.stop.asked() {
-            if self.gate.enabled() {
-                self.status(CameraStatus::Offline, Some("connecting"));
-                self.stream(&feed, &mut outage);
-                continue;
-            }
-            self.status(CameraStatus::Disabled, Some(Reason::SwitchedOff.word()));
-            if outage.is_none() {
-                let correlation = id::fresh();
-                outage = Some(correlation.clone());
-                let reason = Some(Reason::SwitchedOff.word());
-                self.health(CameraState::Disabled, reason, Phase::Start, Some(correlation));
-            }
-            while !self.gate.enabled() && !self.stop.wait(SWITCH) {}
-        }
-        self.status(CameraStatus::Offline, Some("stopped"));
-    }
-
-    /// One session after another, until the camera is switched off or the service ends.
-    fn stream(&mut self, feed: &Arc<Feed>, outage: &mut Option<String>) {
-        let (gate, engine, id) = (Arc::clone(&self.gate), Arc::clone(&self.engine), self.id);
-        let (camera, desk, link) = (self.camera.id.clone(), self.desk.clone(), Arc::clone(&self.link));
-        let (feed, blur) = (Arc::clone(feed), Arc::<[_]>::from(self.camera.blur.as_slice()));
-        let was_off = AtomicBool::new(false);
-        let on_shot = Arc::new(move |session: u32, shot: media::Shot| {
-            let asks = gate.asked();
-            if !asks.is_empty() {
-                let (pixels, at, blur) = (Arc::clone(&shot.pixels), shot.captured.at, Arc::clone(&blur));
-                let still = Still { camera: camera.clone(), pixels, at, blur, asks };
-                for Ask { request, to } in desk.still(still).err().into_iter().flat_map(|still| still.asks) {
-                    let json = command::refusal(Some(&request), Refusal::Busy);
-                    to.into_iter().for_each(|to| link.answer(to, json.clone()));
-                }
-            }
-            if gate.detect() {
-                was_off.store(false, Relaxed);
-                return feed.live(gate.session(session), shot);
-            }
-            gate.unseen.fetch_add(1, Relaxed);
-            if !was_off.swap(true, Relaxed) {
-                // What is open ends here; what comes later belongs to another session.
-                engine.interrupt(id, gate.session(session));
-                gate.next_era(1);
-            }
-            media::Flow::Go
-        });
-        let (source, stop) = (self.camera.source.clone(), self.gate.open());
-        let mut session = 0;
-        media::run(&source, &stop, self.reel.clone(), on_shot, |state| match state {
-            SourceState::Connecting(number) => {
-                // A clip in a camera's place begins again without ever being offline.
-                if self.reel.is_some() && number > 1 {
-                    self.over(session);
-                }
-                session = number;
-                tracing::info!(camera = self.camera.id, session, "connecting");
-            }
-            SourceState::Online(number) => {
-                tracing::info!(camera = self.camera.id, session = number, "online");
-                self.status(CameraStatus::Online, None);
-                self.health(CameraState::Online, None, Phase::End, outage.take());
-            }
-            SourceState::Offline(fault) => {
-                tracing::warn!(
-                    camera = self.camera.id,
-                    session,
-                    reason = fault.reason.word(),
-                    "offline: {}",
-                    fault.detail
-                );
-                self.over(session);
-                self.status(CameraStatus::Offline, Some(fault.reason.word()));
-                if outage.is_none() {
-                    let correlation = id::fresh();
-                    *outage = Some(correlation.clone());
-                    self.health(CameraState::Offline, Some(fault.reason.word()), Phase::Start, Some(correlation));
-                }
-            }
-        });
-        self.over(session);
-        self.gate.next_era(session);
-    }
-
-    /// The session is over: incidents close, then the clips that they wait for.
-    fn over(&self, session: u32) {
-        self.engine.interrupt(self.id, self.gate.session(session));
-        self.reel.iter().for_each(|reel| reel.cut());
-    }
-
-    fn status(&self, status: CameraStatus, reason: Option<&'static str>) {
-        self.standings.set(self.id, (status, reason));
-        if self.pictured && !status.sees() {
-            // An old picture would pass for a new one.
-            self.link.state(&picture_topic(&self.camera.id), "");
-        }
-        tell_status(&self.link, &self.camera.id, self.standings.of(self.id));
-    }
-
-    /// The outage's event: `start` when the camera goes, `end` when it is back. A first connection is no event.
-    fn health(&mut self, state: CameraState, reason: Option<&str>, phase: Phase, correlation: Option<String>) {
-        let Some(correlation) = correlation else { return };
-        let severity = if phase == Phase::Start { Severity::Error } else { Severity::Info };
-        let health = health_of(&self.camera.id, state, reason, phase);
-        let event = self.envelope.health(health, severity, correlation, Timestamp::now());
-        self.desk.file(event, None);
-    }
-}
-
-fn health_of(camera: &str, state: CameraState, reason: Option<&str>, phase: Phase) -> CameraHealth {
-    CameraHealth {
-        phase,
-        camera: camera.to_owned(),
-        state,
-        reason: reason.map(str::to_owned),
-        fps: None,
-        last_frame_at: None,
-        score: None,
-    }
-}
-
 /// Each event in the words of others, as the config asks for.
 fn echoes(config: &Config, gates: &Gates) -> Vec<Echo> {
     let topics = format!("{}/{}", config.mqtt.prefix, config.node);
@@ -541,88 +394,6 @@ fn info(config: &Config, boot: &str, fault: Option<&str>) -> String {
         "config_fault": fault.map(|fault| fault.chars().take(FAULT_MAX).collect::<String>()),
     })
     .to_string()
-}
-
-/// Files what the box has to say of itself.
-struct Teller {
-    desk: Desk,
-    envelope: Envelope,
-    data: PathBuf,
-}
-
-impl Teller {
-    fn tell(&self, news: LineNews, figures: &Figures) {
-        let severity = if news.phase == Phase::Start { Severity::Warn } else { Severity::Info };
-        let waiting = Reader::open(&self.data).and_then(|reader| reader.waiting());
-        let health = NodeHealth {
-            phase: news.phase,
-            state: news.state().into(),
-            reason: Some(news.cause.word().into()),
-            mqtt_queue: waiting.unwrap_or_default(),
-            ..figures.node_health()
-        };
-        self.desk.file(self.envelope.node_health(health, severity, news.correlation), None);
-    }
-}
-
-/// Every second: how the line to the broker stands. Every ten: counters to the `stats` topic, drops to the log, cameras that
-/// the box cannot keep up with.
-fn report(figures: &Figures, link: &Link, teller: &Teller, stop: &Stop) {
-    let mut line = LineWatch::default();
-    let mut looks: u32 = 0;
-    let mut before = figures.tallies();
-    let mut overloads: Vec<Overload> = figures.cameras.iter().map(|_| Overload::default()).collect();
-    while !stop.wait(LOOK) {
-        for Ask { request, to } in figures.gates.cameras.iter().flat_map(|gate| gate.overdue(Instant::now())) {
-            let json = command::refusal(Some(&request), Refusal::NoPicture);
-            to.into_iter().for_each(|to| link.answer(to, json.clone()));
-        }
-        if let Some(news) = line.observe(link.trouble(), Instant::now()) {
-            teller.tell(news, figures);
-        }
-        looks = looks.wrapping_add(1);
-        if !looks.is_multiple_of(STATS) {
-            continue;
-        }
-        let standings = figures.standings.read();
-        for (index, now) in figures.tallies().into_iter().enumerate() {
-            let was = std::mem::replace(&mut before[index], now);
-            let (camera, overload) = (&figures.cameras[index], &mut overloads[index]);
-            let replaced = now.replaced() - was.replaced();
-            if replaced > 0 {
-                tracing::warn!(camera, replaced, "the inference loop is behind; newest frames win");
-            }
-            if !standings[index].0.sees() {
-                overload.reset();
-            } else if let Some(behind) = overload.observe(now.offered().saturating_sub(was.offered()), replaced) {
-                let reason = behind.then_some(Reason::Overload.word());
-                let status = if behind { CameraStatus::Degraded } else { CameraStatus::Online };
-                tracing::warn!(
-                    camera,
-                    status = status.word(),
-                    "the box {} up",
-                    if behind { "cannot keep" } else { "keeps" }
-                );
-                let id = CameraId(index as u32);
-                figures.standings.set(id, (status, reason));
-                tell_status(link, camera, figures.standings.of(id));
-            }
-        }
-        link.stats(figures.stats());
-    }
-}
-
-/// The retained status of a camera and the document that says more.
-fn tell_status(link: &Link, camera: &str, (status, reason): Standing) {
-    link.state(&format!("cameras/{camera}/status"), status.word());
-    let state = match reason {
-        Some(word) if word == Reason::Blind.word() => CameraState::Covered,
-        Some(word) if word == Reason::Moved.word() => CameraState::Moved,
-        _ if status.sees() => CameraState::Online,
-        _ => CameraState::Offline,
-    };
-    let health = health_of(camera, state, reason, Phase::Update);
-    link.state(&format!("cameras/{camera}/health"), serde_json::to_string(&health).unwrap_or_default());
 }
 
 /// Log lines on standard error; `RUST_LOG` chooses. The embedded broker logs ordinary disconnects as errors, so it is off.

@@ -15,6 +15,7 @@ mod probe_scenes;
 mod report;
 #[cfg(test)]
 mod scenes;
+mod trace;
 mod wall;
 mod watch;
 

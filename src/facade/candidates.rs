@@ -166,7 +166,7 @@ impl Finder {
     fn grow(&mut self, field: &Field, peak: usize) -> bool {
         let (columns, rows) = (field.columns as isize, field.rows as isize);
         let (row, column) = (peak as isize / columns, peak as isize % columns);
-        let least = (f32::from(field.energies[peak]) * SHARE_MIN).max(STRENGTH_MIN) as u16;
+        let least = (f32::from(field.energies[peak]) * SHARE_MIN) as u16;
         self.body.clear();
         self.body.push(peak as u32);
         self.taken[peak] = self.picture;
@@ -181,7 +181,9 @@ impl Finder {
                     continue;
                 }
                 let cell = (y * columns + x) as usize;
-                if self.taken[cell] == self.picture || field.energies[cell] <= least {
+                // Usual noise joins nobody: a weak body would take all of it in.
+                let joins = field.energies[cell] > least && field.strength(cell) >= STRENGTH_MIN;
+                if self.taken[cell] == self.picture || !joins {
                     continue;
                 }
                 if (y - row).abs() > REACH || (x - column).abs() > REACH {

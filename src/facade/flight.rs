@@ -119,6 +119,11 @@ impl Flight {
         })
     }
 
+    /// The least that `nearing` may be on a way of so many picture heights: two deviations nearer than is usual.
+    pub fn nearing_least(way: f64) -> f64 {
+        1.0 + NEARER.0 * way - 2.0 * (NEARER.1 * way + NEARER_LEAST)
+    }
+
     /// Degrees of freedom that the fall leaves.
     pub fn dof(&self) -> f64 {
         (2 * self.count).saturating_sub(8).max(1) as f64

@@ -37,6 +37,8 @@ pub enum Doubt {
     Entered,
     /// It began where the building has no window and no roof.
     Elsewhere,
+    /// One of many that come down at the same time, and not plainly a fall: snow, rain, a swarm.
+    Swarm,
 }
 
 impl Doubt {
@@ -56,7 +58,16 @@ impl Doubt {
             Doubt::Rough => "rough",
             Doubt::Entered => "entered",
             Doubt::Elsewhere => "elsewhere",
+            Doubt::Swarm => "swarm",
         }
+    }
+}
+
+impl Doubt {
+    /// Whether more sightings could still dispel it.
+    pub fn may_pass(self) -> bool {
+        use Doubt::*;
+        matches!(self, Brief | Unlikely | Gaps | Near | Steady | Approaching | Slow | Scale | Entered)
     }
 }
 
@@ -83,12 +94,16 @@ pub struct Looks {
     pub around: f64,
     /// Share of sightings that were cut off at what a body may reach.
     pub cut: f64,
-    /// Share of steps that went down.
+    /// Share of steps that did not go up.
     pub falls: f64,
     /// Where it was first, parts of the picture's height from its upper edge.
     pub start: f64,
     /// Whether the fit puts the release on the building; None without calibration.
     pub from_wall: Option<bool>,
+    /// Other things that come down at the same time; as a mean of the last second.
+    pub others: f32,
+    /// Pictures in which something alike was beside the place where the fall should have been.
+    pub strays: usize,
 }
 
 /// What is asked of a path.
@@ -105,6 +120,10 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// For a look at what else lies on its way.
+    pub const TRY: Terms = Terms { hits: 6, span_s: 0.19, score: 9.0, ..Terms::PRE };
+    /// For a near miss.
+    pub const NEAR: Terms = Terms { score: Terms::CONFIRMED.score, ..Terms::PRE };
     /// For a first warning, which may be taken back.
     pub const PRE: Terms =
         Terms { hits: 8, span_s: 0.28, score: 14.0, over_line: 60.0, over_steady: 9.0, speed_mps: 3.5, fallen_m: 0.8 };
@@ -120,6 +139,30 @@ impl Terms {
     };
 }
 
+impl Looks {
+    /// With so many others around.
+    pub fn among(self, others: f32) -> Looks {
+        Looks { others, ..self }
+    }
+
+    /// Where the fit puts the body, pixels of a picture of `size`, by the seconds since the first of its sightings.
+    pub fn places<'a>(
+        &'a self,
+        wall: Option<&'a Wall>,
+        (width, height): (usize, usize),
+    ) -> impl Fn(f64) -> Option<(f64, f64)> + 'a {
+        let measured = wall.zip(self.fit.as_ref());
+        move |seconds| match (measured, &self.flight) {
+            (Some((wall, fit)), _) => fit.pixel_at(&wall.calibration, seconds).map(|[x, y]| (x, y)),
+            (None, Some(flight)) => {
+                let (x, y) = flight.at(seconds)?;
+                Some((x * height as f64 + width as f64 / 2.0, (y + 0.5) * height as f64))
+            }
+            (None, None) => None,
+        }
+    }
+}
+
 /// Sizes that a thing may have if the picture's scale comes from gravity, m. (Seen from below a wall is shortened, so that
 /// sizes come out up to three times too large.)
 const SIZE_M: (f64, f64) = (0.005, 3.0);
@@ -129,19 +172,32 @@ const VIEW_M: (f64, f64) = (2.0, 250.0);
 const BENT: f64 = 0.003;
 /// On a wall whose scale is known.
 const WALL_SIZE_MAX_M: f64 = 1.5;
+/// A fall may be elsewhere in one of so many pictures.
+const STRAYS_SHARE: usize = 6;
 const SEEN_MIN: f64 = 0.5;
 const SIZES_MIN: f64 = 3.0;
-const DOWN_MIN: f64 = 0.04;
+pub const DOWN_MIN: f64 = 0.04;
 const AROUND_MAX: f64 = 1.0;
 const CUT_MAX: f64 = 0.3;
 const CROOKED_MAX: f64 = 4.0;
+const CROOKED_UNSURE_MAX: f64 = 2.6;
+/// So many times what constant speed has to be worse by leaves no question.
+const PLAIN_TIMES: f64 = 10.0;
+/// A step up that noise makes, pixels.
+const ROUGH_PX: f64 = 0.5;
 const FALLS_MIN: f64 = 0.85;
-const CROOKED_UNKNOWN_MAX: f64 = 3.0;
+const CROOKED_UNKNOWN_MAX: f64 = 2.0;
+/// From so many other things on that come down at the same time, a fall has to be plain: by so many times what else is asked,
+/// let go so short before it was seen, with so small a misfit.
+const SWARM: f32 = 3.0;
+const SWARM_TIMES: f64 = 4.0;
+const SWARM_BEFORE_S: f64 = 0.5;
+const SWARM_MISFIT: f64 = 1.3;
 /// Ways across in parts of the way down: thrown far, where the camera is calibrated; else birds come this way too.
 const ACROSS_MAX: f64 = 1.2;
 const ACROSS_UNKNOWN_MAX: f64 = 0.7;
 /// Release before the first sighting, s: at all, and of what falls with a low terminal velocity (m/s).
-const BEFORE_MAX: f64 = 2.5;
+const BEFORE_MAX: f64 = 1.5;
 const BEFORE_LIGHT_MAX: f64 = 0.8;
 const LIGHT_MPS: f64 = 12.0;
 /// What is first seen so near the upper edge must have been let go not longer than this before, s.
@@ -176,7 +232,9 @@ pub fn look(hits: &[Hit], wall: Option<&Wall>, width: usize, height: usize) -> L
     let (first, last) = (&hits[0], &hits[hits.len() - 1]);
     let each = |f: fn(&super::candidates::Candidate) -> f64| hits.iter().map(|hit| f(&hit.candidate)).collect();
     let steps = hits.windows(2).map(|pair| f64::from(pair[1].candidate.y - pair[0].candidate.y));
-    let down_steps = steps.clone().filter(|dy| *dy > 0.0).count();
+    // What stands still for a moment, as it is let go, goes up and down by noise.
+    let slack = ROUGH_PX + 0.1 * median(each(|c| f64::from(c.size())));
+    let down_steps = steps.clone().filter(|dy| *dy > -slack).count();
     let size = median(each(|c| f64::from(c.size())));
     let middle = &hits[hits.len() / 2].candidate;
     let at = middle.at((width, height));
@@ -196,6 +254,8 @@ pub fn look(hits: &[Hit], wall: Option<&Wall>, width: usize, height: usize) -> L
         start: f64::from(first.candidate.y) / height as f64,
         from_wall: fit.as_ref().zip(wall).map(|(fit, wall)| wall.holds(fit)),
         fit,
+        others: 0.0,
+        strays: 0,
         falls: down_steps as f64 / steps.count().max(1) as f64,
     }
 }
@@ -238,23 +298,33 @@ pub fn doubts(looks: &Looks, terms: &Terms) -> Vec<Doubt> {
     ask(Doubt::Sideways, looks.across <= across_max * looks.down);
     ask(Doubt::Part, looks.around <= AROUND_MAX && looks.cut <= CUT_MAX);
     ask(Doubt::Rough, looks.falls >= FALLS_MIN);
+    // A bird follows a fall for as long as it does not beat its wings.
+    ask(Doubt::Crooked, STRAYS_SHARE * looks.strays <= looks.hits);
     if let Some(fit) = &looks.fit {
         // The camera's geometry is known, so that what only comes nearer does not look like a fall.
-        ask(Doubt::Steady, fit.chi2_constant - fit.chi2 >= terms.over_line);
-        ask(Doubt::Crooked, fit.chi2 / fit.freedom.max(1.0) <= CROOKED_MAX);
+        let (gain, misfit) = (fit.chi2_constant - fit.chi2, (fit.chi2 / fit.freedom.max(1.0)).max(1.0));
+        ask(Doubt::Steady, gain >= terms.over_line);
+        // A lens and a calibration that are a little wrong are forgiven where constant speed is out of the question.
+        let plainly = gain >= PLAIN_TIMES * terms.over_line * misfit;
+        ask(Doubt::Crooked, misfit <= if plainly { CROOKED_MAX } else { CROOKED_UNSURE_MAX });
         ask(Doubt::Scale, looks.size_m.is_none_or(|size| (SIZE_M.0..WALL_SIZE_MAX_M).contains(&size)));
         ask(Doubt::Elsewhere, looks.from_wall.unwrap_or(true));
         ask(Doubt::Entered, looks.start > EDGE || fit.tau_s() <= EDGE_BEFORE_S);
         ask(Doubt::Slow, fit.falling_mps() >= terms.speed_mps && fit.drop_m >= terms.fallen_m);
+        let plain = gain >= SWARM_TIMES * terms.over_line && misfit <= SWARM_MISFIT;
+        ask(Doubt::Swarm, looks.others < SWARM || plain);
         return doubts;
     }
     let Some(flight) = &looks.flight else {
         doubts.push(Doubt::Crooked);
         return doubts;
     };
-    ask(Doubt::Steady, flight.chi2_line - flight.chi2_fall >= terms.over_line);
-    ask(Doubt::Approaching, flight.chi2_steady - flight.chi2_fall >= terms.over_steady);
-    ask(Doubt::Crooked, flight.chi2_fall / flight.dof() <= CROOKED_UNKNOWN_MAX);
+    // Where even the fall does not fit, sightings are worse than was thought, and so are differences.
+    let misfit = (flight.chi2_fall / flight.dof()).max(1.0);
+    let over_steady = (flight.chi2_steady - flight.chi2_fall) / misfit;
+    ask(Doubt::Steady, (flight.chi2_line - flight.chi2_fall) / misfit >= terms.over_line);
+    ask(Doubt::Approaching, over_steady >= terms.over_steady);
+    ask(Doubt::Crooked, misfit <= CROOKED_UNKNOWN_MAX);
     let middle = looks.span_s / 2.0;
     let view = 1.0 / flight.heights_per_metre(middle);
     let size = looks.size * view;
@@ -262,9 +332,12 @@ pub fn doubts(looks: &Looks, terms: &Terms) -> Vec<Doubt> {
     let before = -flight.release_s;
     let released = before <= if flight.terminal_mps < LIGHT_MPS { BEFORE_LIGHT_MAX } else { BEFORE_MAX };
     ask(Doubt::Entered, looks.start > EDGE || before <= EDGE_BEFORE_S);
-    ask(Doubt::Approaching, (NEARING.0..NEARING.1).contains(&flight.nearing));
+    ask(Doubt::Approaching, (NEARING.0.max(Flight::nearing_least(looks.down))..NEARING.1).contains(&flight.nearing));
     ask(Doubt::Scale, (VIEW_M.0..VIEW_M.1).contains(&view) && (SIZE_M.0..SIZE_M.1).contains(&size) && released);
     ask(Doubt::Slow, flight.speed_mps() >= terms.speed_mps && flight.fallen_m() >= terms.fallen_m);
+    // Snow and swarms: among so many one looks like a fall by chance.
+    let plain = over_steady >= SWARM_TIMES * terms.over_steady && before <= SWARM_BEFORE_S;
+    ask(Doubt::Swarm, looks.others < SWARM || plain && misfit <= SWARM_MISFIT);
     doubts
 }
 
@@ -342,8 +415,10 @@ pub mod tests {
         let steady = looks(&way(0.0, 26, |t| (300.0, 60.0 + 250.0 * t)));
         let approaching = looks(&way(0.0, 26, |t| (300.0, 240.0 + 480.0 * (-0.3 + 0.35 * t) / (1.0 - 0.4 * t))));
         let crooked = looks(&way(0.2, 26, |t| (300.0 + 15.0 * (12.0 * t).sin(), falling(t).1)));
+        // Seen from 0.7 s after its release on.
+        let late = looks(&way(0.7, 20, |t| (300.0, falling(t).1 - falling(0.7).1 + 100.0))).flight;
         let entered = looks(&way(0.6, 20, |t| (300.0, falling(t).1 - falling(0.6).1 + 10.0)));
-        let cases: [(Doubt, Looks); 16] = [
+        let cases: [(Doubt, Looks); 17] = [
             (Doubt::Brief, looks(&way(0.2, 6, falling))),
             (Doubt::Unlikely, with(&|looks| looks.score = 1.0)),
             (Doubt::Gaps, with(&|looks| looks.seen = 0.3)),
@@ -360,11 +435,13 @@ pub mod tests {
             (Doubt::Scale, with(&|looks| looks.size = 0.9)),
             (Doubt::Slow, looks(&way(0.0, 9, falling))),
             (Doubt::Entered, entered),
+            (Doubt::Swarm, with(&|looks| (looks.others, looks.flight) = (9.0, late.clone()))),
         ];
         for (number, (doubt, looks)) in cases.iter().enumerate() {
             let found = doubts(looks, &Terms::CONFIRMED);
             assert!(found.contains(doubt), "case {number}: {found:?} without {doubt:?}");
         }
+        assert_eq!(doubts(&with(&|looks| looks.others = 9.0), &Terms::CONFIRMED), [], "plain among many");
         assert!(!stands(&steady) && !stands(&crooked) && !stands(&with(&|looks| looks.around = 3.0)));
         assert!(stands(&with(&|looks| looks.size = 0.15)), "a scale is not asked twice");
     }
@@ -387,6 +464,7 @@ pub mod tests {
             Rough,
             Entered,
             Elsewhere,
+            Swarm,
         ];
         for doubt in all {
             assert_eq!(doubt.word(), format!("{doubt:?}").to_lowercase());

@@ -16,7 +16,7 @@ const PAIR_S: f64 = 0.14;
 /// A path that was not seen for so long has ended, s: a balcony at 10 m/s.
 const COAST_S: f64 = 0.3;
 /// The chance to see a body where it is.
-const SEEN: f64 = 0.7;
+pub const SEEN: f64 = 0.7;
 /// Squared distance in sigmas up to which a candidate may be the body: 99 % for two axes.
 const GATE: f64 = 9.2;
 /// A path of this score is clutter.
@@ -25,6 +25,8 @@ const SCORE_MIN: f64 = -4.0;
 const FAR: usize = 8;
 /// What has not moved down for so long is at rest, s.
 const REST_S: f64 = 0.1;
+/// How far noise moves the middle of a blob that is as strong as noise, in parts of its size.
+const WEAK: f64 = 1.2;
 /// Paths that end in one candidate.
 const RIVALS_MAX: usize = 3;
 
@@ -79,6 +81,12 @@ impl Path {
 
     pub fn last(&self) -> &Hit {
         &self.hits[self.hits.len() - 1]
+    }
+
+    /// Drops the sightings at its end that made it less likely: chance finds after the body was gone.
+    pub fn cut_tail(&mut self) {
+        let best = (0..self.hits.len()).max_by(|a, b| self.hits[*a].score.total_cmp(&self.hits[*b].score));
+        self.hits.truncate(best.map_or(0, |best| best + 1));
     }
 
     /// Index of the hit with which its last way down begins: what was held in a hand or lay on a sill is no fall yet.
@@ -157,10 +165,11 @@ impl Axis {
 }
 
 /// How sure a candidate's place is, pixels: a blob's centre wanders with its size, and a large one covers a part of itself in
-/// the picture that it is compared with.
+/// the picture that it is compared with; of a weak one noise decides which part is seen.
 pub fn sigma_px(candidate: &Candidate) -> f64 {
     let size = f64::from(candidate.size());
-    0.5 + 0.05 * size + 0.05 * (size - 8.0).max(0.0)
+    let seen = 0.5 + 0.05 * size + 0.05 * (size - 8.0).max(0.0);
+    seen.hypot(WEAK * size / f64::from(candidate.strength.max(1.0)))
 }
 
 /// The paths of one camera.
@@ -222,8 +231,12 @@ impl Clutter {
     /// Candidates per square pixel that could be taken for this one: about as strong or stronger, as many as usually are there, or
     /// as this picture has on the whole if that is more.
     fn density(&self, candidate: &Candidate) -> f64 {
+        self.density_among(candidate, self.strengths.partition_point(|strength| *strength >= candidate.strength / 2.0))
+    }
+
+    /// The same in a picture that has so many as strong ones.
+    fn density_among(&self, candidate: &Candidate, as_strong: usize) -> f64 {
         let usual = self.tiles[usize::from(candidate.strength >= STRONG)][self.tile(candidate.x, candidate.y)];
-        let as_strong = self.strengths.partition_point(|strength| *strength >= candidate.strength / 2.0);
         let here = as_strong as f32 / (self.columns * self.rows) as f32;
         f64::from(usual.max(CLUTTER_MIN).max(here)) / (TILE * TILE) as f64
     }
@@ -273,6 +286,17 @@ impl Linker {
     /// Paths that were lost in the newest picture.
     pub fn ended(&mut self) -> &mut Vec<Path> {
         &mut self.ended
+    }
+
+    /// Number of the newest linked picture.
+    pub fn picture(&self) -> u32 {
+        self.pictures
+    }
+
+    /// How many candidates like this one a square pixel has by chance, in a picture with these, strongest first.
+    pub fn density(&self, candidate: &Candidate, among: &[Candidate]) -> f64 {
+        let as_strong = among.partition_point(|other| other.strength >= candidate.strength / 2.0);
+        self.clutter.density_among(candidate, as_strong)
     }
 
     /// Forgets all paths, as after a cut in time.

@@ -20,6 +20,7 @@ mod recall;
 mod report;
 #[cfg(test)]
 mod scenes;
+mod trace;
 mod turn;
 #[cfg(test)]
 mod turn_scenes;

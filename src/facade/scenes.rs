@@ -511,7 +511,7 @@ fn two_falls_at_once_are_two_incidents() {
         let path = &fall_of(&incident[2].1).trajectory;
         let x = |i: usize| f64::from(path[i].x) * SIZE.0 as f64;
         columns.push(x(0));
-        assert!((0..path.len()).all(|i| (x(i) - x(0)).abs() < 6.0), "a path stays with its body");
+        assert!((0..path.len()).all(|i| (x(i) - x(0)).abs() < 6.0), "a path stays with its body: {path:?}");
     }
     columns.sort_by(f64::total_cmp);
     assert!((columns[0] - left.0).abs() < 4.0 && (columns[1] - right.0).abs() < 4.0, "{columns:?}");

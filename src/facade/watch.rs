@@ -9,8 +9,9 @@ use super::drift::DriftSpec;
 use super::field::{Field, luma_of};
 use super::judge::{self, Doubt, Looks, Terms};
 use super::kernel::{CELL, Kernel};
-use super::link::{Hit, Linker, Path, Told};
+use super::link::{HITS_MAX, Hit, Linker, Path, Told};
 use super::report;
+use super::trace::Memory;
 use super::turn::{self, Turn};
 use super::wall::Wall;
 use crate::base::event::{Fact, Happening, Object, Phase, Severity};
@@ -40,8 +41,6 @@ pub struct WatchSpec {
 const EARLIER_S: f64 = 0.095;
 /// Pictures that are kept for that.
 const EARLIER_MAX: usize = 8;
-/// How long candidates are kept to look for a body's first ones.
-const MEMORY_S: f64 = 3.0;
 /// If so much of the picture stirs, the light has changed or the camera moves: nobody can tell a fall.
 const STIR_MAX: f32 = 0.2;
 /// How long after that.
@@ -53,6 +52,8 @@ const NEAR_SIZES: f32 = 3.0;
 const NEAR_PX: f32 = 24.0;
 /// A fall that was not seen for so long is over.
 const LOST_S: f64 = 0.4;
+/// Over which time traffic is averaged.
+const TRAFFIC_S: f64 = 1.0;
 /// Fits in one picture: what a picture may cost stays the same in a storm.
 const FITS_MAX: usize = 6;
 
@@ -110,10 +111,14 @@ struct State {
     found: Vec<Candidate>,
     /// The same as they are in the camera's own pictures, for drawing.
     shown: Vec<Candidate>,
-    memory: VecDeque<(Pts, Vec<Candidate>)>,
+    memory: Memory,
+    /// The way down that is being judged.
+    way: Vec<Hit>,
     held_until: Option<Pts>,
     last: Option<Pts>,
     falls: Vec<Fall>,
+    /// Things that come down, as a mean of the last second.
+    traffic: f32,
 }
 
 /// A fall that is going on.
@@ -123,7 +128,9 @@ struct Fall {
     confirmed: bool,
     /// Its way down so far.
     hits: Vec<Hit>,
+    /// Of the first `judged` of them.
     looks: Looks,
+    judged: usize,
 }
 
 impl Watcher {
@@ -199,10 +206,12 @@ impl State {
             earlier: VecDeque::with_capacity(EARLIER_MAX),
             found: Vec::with_capacity(PEAKS_MAX),
             shown: Vec::with_capacity(PEAKS_MAX),
-            memory: VecDeque::with_capacity(128),
+            memory: Memory::new(),
+            way: Vec::with_capacity(HITS_MAX),
             held_until: None,
             last: None,
             falls: Vec::new(),
+            traffic: 0.0,
         }
     }
 
@@ -216,7 +225,7 @@ impl State {
             self.memory.clear();
             self.earlier.clear();
         }
-        self.last = Some(pts);
+        let since = self.last.replace(pts).map_or(0.0, |last| pts.since(last).as_secs_f64());
         self.found.clear();
         self.shown.clear();
         // The youngest picture that is old enough, else the oldest there is; a first picture is compared with itself.
@@ -241,13 +250,15 @@ impl State {
         if let Some(blind) = self.hold(pts, picture, stir) {
             self.found.clear();
             self.shown.clear();
-            self.close_ended(pts, seen);
+            self.close_ended(pts, false, seen);
             return Some(blind);
         }
         self.linker.link(pts, &self.found);
-        self.remember(pts);
+        self.memory.add(pts, self.linker.picture(), &self.found);
+        self.count_others(since);
         self.judge(pts, told, seen);
-        self.close_ended(pts, seen);
+        self.follow(pts, seen);
+        self.close_ended(pts, false, seen);
         None
     }
 
@@ -266,94 +277,124 @@ impl State {
         self.held_until.filter(|until| pts < *until).map(|_| Blind::Held)
     }
 
-    fn remember(&mut self, pts: Pts) {
-        let old = |front: &(Pts, Vec<Candidate>)| pts.since(front.0).as_secs_f64() > MEMORY_S;
-        let mut list = if self.memory.front().is_some_and(old) || self.memory.len() == self.memory.capacity() {
-            self.memory.pop_front().map(|(_, list)| list).unwrap_or_default()
-        } else {
-            Vec::with_capacity(PEAKS_MAX)
-        };
-        list.clear();
-        list.extend_from_slice(&self.found);
-        self.memory.push_back((pts, list));
+    /// How many things come down at the same time.
+    fn count_others(&mut self, since_s: f64) {
+        let mut bodies = 0u64;
+        let height = self.height;
+        for path in self.linker.paths().iter().filter(|path| path.fresh && path.told == Told::Nothing) {
+            if path.hits.len() >= Terms::PRE.hits && path.score >= Terms::PRE.score {
+                let (first, last) = (path.first(), path.last());
+                let down = f64::from(last.candidate.y - first.candidate.y) / height as f64;
+                if down >= judge::DOWN_MIN {
+                    bodies |= 1 << (last.number % 64);
+                }
+            }
+        }
+        let now = bodies.count_ones() as f32;
+        self.traffic += (now - self.traffic) * (since_s / TRAFFIC_S).min(1.0) as f32;
     }
 
+    /// New falls, and sightings of those that are going on.
     fn judge(&mut self, pts: Pts, told: &mut u64, seen: &mut Seen) {
-        let (width, height) = (self.width, self.height);
+        let size @ (width, height) = (self.width, self.height);
+        let wall = self.wall.as_ref();
+        let others = (self.traffic - 1.0).max(0.0);
         let mut fits = 0;
-        // Best first: `prune` has sorted them.
-        for path in self.linker.paths().iter_mut().filter(|path| path.fresh) {
+        for index in 0..self.linker.paths().len() {
+            let path = &self.linker.paths()[index];
+            if !path.fresh {
+                continue;
+            }
             if let Told::Fall(id) = path.told {
                 let Some(fall) = self.falls.iter_mut().find(|fall| fall.id == id) else { continue };
-                let hit = path.last();
-                if fall.last().pts == pts || !fall.takes(hit, self.wall.as_ref(), (width, height)) {
-                    continue;
-                }
-                fall.hits.push(*hit);
-                // Early, each sighting counts; later the fit changes slowly.
-                if fall.confirmed && fall.hits.len() % 4 != 0 {
-                    continue;
-                }
-                fall.looks = judge::look(&fall.hits, self.wall.as_ref(), width, height);
-                if !fall.confirmed && judge::doubts(&fall.looks, &Terms::CONFIRMED).is_empty() {
-                    fall.confirmed = true;
-                    let happening =
-                        fall.happening(Stage::Confirmed, pts, (width, height), self.wall.as_ref(), &self.memory);
-                    seen.happenings.push(happening);
+                let hit = *path.last();
+                if fall.last().pts != pts && fall.takes(&hit, wall, size) {
+                    fall.hits.push(hit);
                 }
                 continue;
             }
-            if path.hits.len() < Terms::PRE.hits || path.score < Terms::PRE.score {
+            if path.hits.len() < Terms::TRY.hits || path.score < Terms::TRY.score {
                 continue;
             }
             if let Some(fall) = self.falls.iter().find(|fall| fall.same_body(path)) {
-                path.told = Told::Fall(fall.id);
+                let id = fall.id;
+                self.linker.paths()[index].told = Told::Fall(id);
                 continue;
             }
             let way = &path.hits[path.onset()..];
-            if fits == FITS_MAX || judge::plainly_not(way, height, &Terms::PRE) {
+            if fits == FITS_MAX || judge::plainly_not(way, height, &Terms::TRY) {
                 continue;
             }
             fits += 1;
-            let looks = judge::look(way, self.wall.as_ref(), width, height);
-            if !judge::doubts(&looks, &Terms::PRE).is_empty() {
+            self.way.clear();
+            self.way.extend_from_slice(way);
+            let mut looks = judge::look(&self.way, wall, width, height).among(others);
+            let mut doubts = judge::doubts(&looks, &Terms::PRE);
+            if !doubts.is_empty() && doubts.iter().all(|doubt| doubt.may_pass()) {
+                let place = looks.places(wall, size);
+                let density = |candidate: &Candidate, among: &[Candidate]| self.linker.density(candidate, among);
+                if self.memory.complete(&mut self.way, place, density) > 0 {
+                    looks = judge::look(&self.way, wall, width, height).among(others);
+                    doubts = judge::doubts(&looks, &Terms::PRE);
+                }
+            }
+            if !doubts.is_empty() {
                 continue;
             }
             *told += 1;
-            let hits = way.to_vec();
-            path.told = Told::Fall(*told);
-            let fall = Fall { id: *told, began: hits[0].pts, confirmed: false, hits, looks };
-            seen.happenings.push(fall.happening(Stage::Pre, pts, (width, height), self.wall.as_ref(), &self.memory));
+            let hits = self.way.clone();
+            self.linker.paths()[index].told = Told::Fall(*told);
+            let fall = Fall { id: *told, began: hits[0].pts, confirmed: false, judged: hits.len(), hits, looks };
+            seen.happenings.push(fall.happening(Stage::Pre, pts, size, wall));
             self.falls.push(fall);
         }
     }
 
+    /// Falls that are going on: what their fits find, and whether they are sure now.
+    fn follow(&mut self, pts: Pts, seen: &mut Seen) {
+        let size @ (width, height) = (self.width, self.height);
+        let wall = self.wall.as_ref();
+        let others = self.traffic;
+        for fall in &mut self.falls {
+            // Early, each sighting counts; later the fit changes slowly.
+            if fall.confirmed && fall.hits.len() < fall.judged + 4 {
+                continue;
+            }
+            if fall.hits.len() > fall.judged {
+                fall.looks = judge::look(&fall.hits, wall, width, height).among(others);
+            }
+            let density = |candidate: &Candidate, among: &[Candidate]| self.linker.density(candidate, among);
+            if self.memory.complete(&mut fall.hits, fall.looks.places(wall, size), density) > 0 {
+                fall.looks = judge::look(&fall.hits, wall, width, height).among(others);
+            }
+            fall.looks.strays = self.memory.strays(&fall.hits, fall.looks.places(wall, size), density);
+            fall.judged = fall.hits.len();
+            if !fall.confirmed && judge::doubts(&fall.looks, &Terms::CONFIRMED).is_empty() {
+                fall.confirmed = true;
+                seen.happenings.push(fall.happening(Stage::Confirmed, pts, size, wall));
+            }
+        }
+    }
+
     /// Falls and near falls whose paths were lost.
-    fn close_ended(&mut self, pts: Pts, seen: &mut Seen) {
-        let paths = self.linker.paths();
-        let alive = |fall: &Fall| {
-            pts.since(fall.last().pts).as_secs_f64() <= LOST_S
-                && paths.iter().any(|path| path.told == Told::Fall(fall.id))
-        };
+    fn close_ended(&mut self, pts: Pts, all: bool, seen: &mut Seen) {
+        let alive = |fall: &Fall| !all && pts.since(fall.last().pts).as_secs_f64() <= LOST_S;
         let (open, ended): (Vec<Fall>, Vec<Fall>) = self.falls.drain(..).partition(alive);
         self.falls = open;
         for mut fall in ended {
-            fall.looks = judge::look(&fall.hits, self.wall.as_ref(), self.width, self.height);
+            let (others, strays) = (fall.looks.others, fall.looks.strays);
+            fall.looks = judge::look(&fall.hits, self.wall.as_ref(), self.width, self.height).among(others);
+            fall.looks.strays = strays;
             // A bird may dive like a stone for a second: the whole path has the last word.
             let sound = fall.confirmed && judge::stands(&fall.looks);
             let stage = if sound { Stage::Evidence } else { Stage::Retracted };
-            seen.happenings.push(fall.happening(
-                stage,
-                pts,
-                (self.width, self.height),
-                self.wall.as_ref(),
-                &self.memory,
-            ));
+            seen.happenings.push(fall.happening(stage, pts, (self.width, self.height), self.wall.as_ref()));
         }
         let (width, height) = (self.width, self.height);
-        for path in self.linker.ended().drain(..) {
+        for mut path in self.linker.ended().drain(..) {
+            path.cut_tail();
             let way = &path.hits[path.onset()..];
-            if path.told == Told::Nothing && !judge::plainly_not(way, height, &Terms::PRE) {
+            if path.told == Told::Nothing && !judge::plainly_not(way, height, &Terms::NEAR) {
                 let looks = judge::look(way, self.wall.as_ref(), width, height);
                 let doubts = judge::doubts(&looks, &Terms::PRE);
                 seen.near_misses.push(NearMiss {
@@ -371,7 +412,7 @@ impl State {
     fn finish(&mut self, seen: &mut Seen) {
         let pts = self.last.unwrap_or_default();
         self.linker.clear();
-        self.close_ended(pts, seen);
+        self.close_ended(pts, true, seen);
     }
 }
 
@@ -417,15 +458,8 @@ impl Fall {
         shared > 0 && 2 * beside >= shared
     }
 
-    fn happening(
-        &self,
-        stage: Stage,
-        pts: Pts,
-        size: (usize, usize),
-        wall: Option<&Wall>,
-        memory: &VecDeque<(Pts, Vec<Candidate>)>,
-    ) -> Happening {
-        let fall = report::report(stage, &self.hits, &self.looks, wall, size, memory);
+    fn happening(&self, stage: Stage, pts: Pts, size: (usize, usize), wall: Option<&Wall>) -> Happening {
+        let fall = report::report(stage, &self.hits, &self.looks, wall, size);
         let last = &self.last().candidate;
         let object = Object {
             track_id: self.id,

@@ -45,7 +45,9 @@ fn goes_along(happenings: &[Happening], at: &dyn Fn(f64) -> Option<[f64; 2]>) {
             let now = point.pts_ns.expect("the detector knows it") as f64 / 1e9;
             let [x, y] = at((now - START_S).max(0.0)).expect("in the picture");
             let (dx, dy) = (f64::from(point.x) * SIZE.0 as f64 - x, f64::from(point.y) * SIZE.1 as f64 - y);
-            assert!(dx.hypot(dy) < 4.0, "off by {dx:.1}, {dy:.1} at {now:.2}");
+            // The picture before it is let go may lend a cell of its noise: it hardly moves then, so many places fit.
+            let allowed = if now < START_S { 10.0 } else { 4.0 };
+            assert!(dx.hypot(dy) < allowed, "off by {dx:.1}, {dy:.1} at {now:.2}");
             assert!(point.bounding_box.is_none_or(|rect| rect.contains(Point::new(point.x, point.y))), "{point:?}");
         }
         let rect = happening.objects[0].bounding_box;

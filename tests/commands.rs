@@ -268,6 +268,16 @@ fn a_box_reads_its_config_again() {
     numbers.dedup();
     assert_eq!(numbers.len(), crossings().len(), "no number twice");
 
+    // A rule that is gone takes its topics with it.
+    let kept = |topic: &str| rig.said(topic).pop().is_some_and(|last| !last.is_empty());
+    within(PATIENCE, "its counts are there", || kept("gate/count/second/person"));
+    std::fs::write(&config, &text).expect("a file");
+    assert_eq!(rig.asks("reload", "load-3", json!({}))["ok"], true);
+    within(PATIENCE, "its switch is taken back", || !kept("gate/rule/second/state"));
+    within(PATIENCE, "and its counts", || !kept("gate/count/second/person"));
+    let second = boot();
+    assert!(kept("gate/rule/pass/state"));
+
     // By signal; and a start that fails where the config looks well: the old one goes on, and says why.
     let busy = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let taken = busy.local_addr().expect("an address").port();
@@ -277,7 +287,7 @@ fn a_box_reads_its_config_again() {
     within(PATIENCE, "the old config is back", || ![Value::Null, first.clone(), second.clone()].contains(&boot()));
     let info: Value = serde_json::from_str(&rig.last("/box/info")).expect("JSON");
     assert!(info["config_fault"].as_str().is_some_and(|why| why.contains(&taken.to_string())), "{info}");
-    assert_eq!(rig.last("gate/rule/second/state"), "ON");
+    assert_eq!(rig.last("gate/rule/pass/state"), "ON");
     let before = crossings().len();
     within(PATIENCE, "it works on", || crossings().len() > before);
 }

@@ -243,7 +243,7 @@ fn type_of(rule: &RuleSpec) -> &'static str {
     }
 }
 
-fn zone_of(rule: &RuleSpec) -> Option<&str> {
+pub(super) fn zone_of(rule: &RuleSpec) -> Option<&str> {
     Some(match rule {
         RuleSpec::Intrusion(spec) => &spec.zone_id,
         RuleSpec::Loitering(spec) => &spec.zone_id,

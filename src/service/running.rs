@@ -139,7 +139,10 @@ impl Service {
             gates.states().into_iter().for_each(|(topic, text)| link.state(&topic, text));
         }
         link.state("info", info(&config, &boot, starter.fault.as_deref()));
-        elsewhere::publish(&link, &config.data, &retained_elsewhere(&config));
+        let switches = config.mqtt.commands.then(|| gates.states()).into_iter().flatten().map(|(topic, _)| topic);
+        let ours = elsewhere::topics_of(&config).into_iter().chain(switches);
+        let ours: Vec<String> = ours.map(|topic| format!("{}/{}/{topic}", config.mqtt.prefix, config.node)).collect();
+        elsewhere::publish(&link, &config.data, &retained_elsewhere(&config), &ours);
         let (mut webhooks, mut posted) = (Vec::new(), Vec::new());
         for (spec, doorbell) in config.sinks.webhooks.iter().cloned().zip(doorbells) {
             let (reader, counters) = (Reader::open(&config.data)?, Arc::<webhook::Counters>::default());

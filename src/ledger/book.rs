@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::journal::Journal;
 use super::loss::{Loss, Losses};
+use super::prune::{Retention, Weight, drop_aged, drop_delivered, drop_excess};
 use super::table::{self, COLUMNS, Record};
 use super::{Class, LedgerError, path_in, salvage};
 use crate::base::event::{Body, Event, LossReason, Phase};
@@ -16,35 +17,8 @@ use crate::base::time::Timestamp;
 
 /// Larger ones no broker takes; pictures travel by URL.
 pub const PAYLOAD_MAX: usize = 256 * 1024;
-/// This part of what may wait is for alarms alone.
-const ALARMS_PART: u64 = 5;
-/// Where something is full, this part of it is emptied at once, so that not every further event costs another.
-const AT_ONCE: u64 = 32;
 /// A larger ledger is only looked through when it was not closed in order: every page has to be read for it.
 const ALWAYS_CHECKED_BYTES_MAX: u64 = 64 << 20;
-
-/// How long events are kept, and how many.
-#[derive(Debug, Clone, Copy)]
-pub struct Retention {
-    pub delivered: Duration,
-    /// Payload bytes of delivered events.
-    pub delivered_bytes_max: u64,
-    pub undelivered: Duration,
-    /// Payload bytes that may wait for the broker; a fifth of them is for alarms alone.
-    pub undelivered_bytes_max: u64,
-}
-
-impl Default for Retention {
-    fn default() -> Retention {
-        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-        Retention {
-            delivered: 30 * DAY,
-            delivered_bytes_max: 1_000_000_000,
-            undelivered: 7 * DAY,
-            undelivered_bytes_max: 256_000_000,
-        }
-    }
-}
 
 /// What other threads noted since the last commit. Losing a note costs a duplicate, never an event.
 #[derive(Debug, Default, Clone)]
@@ -80,23 +54,6 @@ pub struct Book {
     weight: Weight,
     /// How long the service had run in all when this book was opened.
     life_before: Duration,
-}
-
-/// Payload bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Weight {
-    ordinary: u64,
-    alarms: u64,
-    delivered: u64,
-}
-
-impl Weight {
-    fn waiting(&mut self, class: Class) -> &mut u64 {
-        match class {
-            Class::Ordinary => &mut self.ordinary,
-            Class::Alarm => &mut self.alarms,
-        }
-    }
 }
 
 /// A damaged ledger was replaced on opening.
@@ -275,11 +232,7 @@ impl Book {
 
     /// Is there more than may be?
     pub fn over_quota(&self) -> bool {
-        let Weight { ordinary, alarms, delivered } = self.weight;
-        let most = self.retention.undelivered_bytes_max;
-        ordinary > most - most / ALARMS_PART
-            || ordinary + alarms > most
-            || delivered > self.retention.delivered_bytes_max
+        self.retention.is_exceeded(&self.weight)
     }
 
     /// Deletes what is older than may be, and what is more than may be: ordinary events before alarms, oldest first. What no
@@ -474,118 +427,4 @@ fn unreadable(transaction: &Transaction, last: i64, aside: &Path, now: Timestamp
     (loss.first, loss.last) = (first, first.map(|_| last));
     loss.set_aside = aside.file_name().map(|name| name.to_string_lossy().into_owned());
     Ok(Some(loss))
-}
-
-fn before(now: Timestamp, age: Duration) -> i64 {
-    now.as_microsecond().saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX))
-}
-
-fn drop_delivered(
-    transaction: &Transaction,
-    retention: &Retention,
-    weight: &mut Weight,
-    now: Timestamp,
-) -> rusqlite::Result<()> {
-    // Oldest first, as far as they are old; a look at the first one is all that this costs as a rule.
-    let cut = before(now, retention.delivered);
-    let most = retention.delivered_bytes_max;
-    let mut free = if weight.delivered > most { weight.delivered - (most - most / AT_ONCE) } else { 0 };
-    let mut upto = None;
-    {
-        let sql = "SELECT sequence, recorded, LENGTH(payload) FROM event WHERE delivered IS NOT NULL ORDER BY sequence";
-        let mut statement = transaction.prepare_cached(sql)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let (sequence, recorded, bytes): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            if recorded >= cut && free == 0 {
-                break;
-            }
-            free = free.saturating_sub(bytes.unsigned_abs());
-            weight.delivered = weight.delivered.saturating_sub(bytes.unsigned_abs());
-            upto = Some(sequence);
-        }
-    }
-    if let Some(upto) = upto {
-        transaction.execute("DELETE FROM event WHERE delivered IS NOT NULL AND sequence <= ?1", [upto])?;
-    }
-    Ok(())
-}
-
-/// Waiting events that are too old. The wall clock has no say in it: set ten years forward for a minute, it would cost them
-/// all. What counts is the service's own life, by the hour.
-fn drop_aged(
-    transaction: &Transaction,
-    retention: &Retention,
-    weight: &mut Weight,
-    life: Duration,
-    sequence: i64,
-) -> rusqlite::Result<Vec<Loss>> {
-    let hour = (life.as_secs() / 3600) as i64;
-    transaction.prepare_cached("INSERT OR IGNORE INTO hour VALUES (?1, ?2)")?.execute(params![hour, sequence])?;
-    let cut = hour - retention.undelivered.as_secs().div_ceil(3600) as i64;
-    let upto: Option<i64> =
-        transaction.prepare_cached("SELECT MAX(sequence) FROM hour WHERE hour <= ?1")?.query_row([cut], one)?;
-    let Some(upto) = upto else { return Ok(Vec::new()) };
-    transaction.execute("DELETE FROM hour WHERE hour < ?1", [cut])?;
-    let mut losses = Vec::new();
-    for class in [Class::Ordinary, Class::Alarm] {
-        let mut more = |sequence: i64, _: u64| sequence <= upto;
-        losses.extend(drop_oldest(transaction, class, LossReason::Age, weight, &mut more)?);
-    }
-    Ok(losses)
-}
-
-fn drop_excess(transaction: &Transaction, most: u64, weight: &mut Weight) -> rusqlite::Result<Vec<Loss>> {
-    let (ordinary_most, step) = (most - most / ALARMS_PART, most / AT_ONCE);
-    let mut losses = Vec::new();
-    let Weight { ordinary, alarms, .. } = *weight;
-    if ordinary > ordinary_most || ordinary + alarms > most {
-        let target = (ordinary_most - step).min((most - step).saturating_sub(alarms));
-        let mut more = |_: i64, left: u64| left > target;
-        losses.extend(drop_oldest(transaction, Class::Ordinary, LossReason::Quota, weight, &mut more)?);
-    }
-    if weight.ordinary + weight.alarms > most {
-        let target = (most - step).saturating_sub(weight.ordinary);
-        let mut more = |_: i64, left: u64| left > target;
-        losses.extend(drop_oldest(transaction, Class::Alarm, LossReason::Quota, weight, &mut more)?);
-    }
-    Ok(losses)
-}
-
-/// Deletes waiting events of a class, but none that tells of a loss: oldest first, while `more(its number, bytes of the class left)` holds.
-fn drop_oldest(
-    transaction: &Transaction,
-    class: Class,
-    reason: LossReason,
-    weight: &mut Weight,
-    more: &mut dyn FnMut(i64, u64) -> bool,
-) -> rusqlite::Result<Option<Loss>> {
-    let mut loss: Option<Loss> = None;
-    let alarm = i64::from(class == Class::Alarm);
-    {
-        let mut statement = transaction.prepare_cached(
-            "SELECT sequence, recorded, camera, LENGTH(payload) FROM event INDEXED BY unsent
-             WHERE delivered IS NULL AND alarm = ?1 AND type <> 'node.data_loss' ORDER BY sequence",
-        )?;
-        let mut rows = statement.query([alarm])?;
-        while let Some(row) = rows.next()? {
-            let (sequence, recorded, bytes): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(3)?);
-            let left = weight.waiting(class);
-            if !more(sequence, *left) {
-                break;
-            }
-            *left = left.saturating_sub(bytes.unsigned_abs());
-            let at = Timestamp::from_microsecond(recorded).unwrap_or_default();
-            let camera: String = row.get(2)?;
-            loss.get_or_insert_with(|| Loss::new(reason, Some(class), at)).add(&camera, Some(sequence), at);
-        }
-    }
-    if let Some(upto) = loss.as_ref().and_then(|loss| loss.last) {
-        transaction.execute(
-            "DELETE FROM event
-             WHERE delivered IS NULL AND alarm = ?1 AND sequence <= ?2 AND type <> 'node.data_loss'",
-            params![alarm, upto],
-        )?;
-    }
-    Ok(loss)
 }

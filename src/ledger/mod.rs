@@ -10,11 +10,13 @@
 //! | `book` | the database, one step at a time, without thread and clock |
 //! | `journal` | a second copy of what waits for the broker, for a damaged database |
 //! | `salvage` | a new ledger out of a damaged one |
+//! | `prune` | what goes where there is too little room |
 //! | `loss` | what is lost is counted, and told by an event |
 
 mod book;
 mod journal;
 mod loss;
+mod prune;
 mod reader;
 mod recorder;
 mod room;
@@ -23,8 +25,9 @@ mod table;
 
 use std::path::{Path, PathBuf};
 
-pub use book::{Book, Entered, Notes, PAYLOAD_MAX, Repaired, Retention};
+pub use book::{Book, Entered, Notes, PAYLOAD_MAX, Repaired};
 pub use loss::Loss;
+pub use prune::Retention;
 pub use reader::{Filter, Reader, Row};
 pub use recorder::{Counters, Marks, Recorder, Refused, Spec};
 

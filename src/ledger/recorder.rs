@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::book::{Book, Notes, Retention};
+use super::book::{Book, Notes};
 use super::loss::Loss;
+use super::prune::Retention;
 use super::room::{Entered, Room, WAITING_MAX};
 use super::{LedgerError, path_in, table};
 use crate::base::event::{Event, LossReason};

@@ -76,6 +76,8 @@ pub enum Switch {
 pub struct Order {
     pub name: &'static str,
     pub request: String,
+    /// When it was given, by its sender's clock.
+    pub at: Timestamp,
     pub command: Command,
 }
 
@@ -151,7 +153,7 @@ impl Refusal {
             Refusal::BadId => "an id is 1 to 64 of a-z, 0-9, - and _",
             Refusal::BadRange => "expected one of since_sequence and since_time, and `to` not before it",
             Refusal::BadReplyTopic => "the response topic must not have wildcards or lie among our own topics",
-            Refusal::Stale => "`at` differs by more than 60 s from the clock of this box",
+            Refusal::Stale => "`at` differs by more than 60 s from the clock of this box, or is before its start",
             Refusal::Replayed => "this `request` was there before",
             Refusal::Busy => "too many commands; try again later",
             Refusal::UnknownTarget => "there is no such camera, rule or sink here",
@@ -228,7 +230,7 @@ pub fn read(name: &'static str, payload: &[u8], now: Timestamp) -> Result<Order,
         return Err((Refusal::Stale, Some(request)));
     }
     match command {
-        Ok(command) => Ok(Order { name, request, command }),
+        Ok(command) => Ok(Order { name, request, at, command }),
         Err(why) => Err((why, Some(request))),
     }
 }

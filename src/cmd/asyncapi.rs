@@ -309,7 +309,7 @@ fn messages(examples: &[Event]) -> Map<String, Value> {
             "reply",
             "application/json",
             "Reply",
-            json!({ "request": "desk-17", "ok": false, "code": "stale", "message": "`at` differs by more than 60 s from the clock of this box" }),
+            json!({ "request": "desk-17", "ok": false, "code": "stale", "message": "`at` differs by more than 60 s from the clock of this box, or is before its start" }),
         ),
         (
             "resend_end",

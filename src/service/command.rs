@@ -18,11 +18,13 @@ pub struct Commander {
     pub node: String,
     pub gates: Arc<Gates>,
     memory: Memory,
+    /// When it began to listen. What was said before may have been obeyed by whoever listened then.
+    since: Timestamp,
 }
 
 impl Commander {
-    pub fn new(prefix: &str, node: &str, gates: Arc<Gates>) -> Commander {
-        Commander { prefix: prefix.to_owned(), node: node.to_owned(), gates, memory: Memory::default() }
+    pub fn new(prefix: &str, node: &str, gates: Arc<Gates>, since: Timestamp) -> Commander {
+        Commander { prefix: prefix.to_owned(), node: node.to_owned(), gates, memory: Memory::default(), since }
     }
 
     /// Below `<prefix>/<node>/`.
@@ -85,8 +87,11 @@ impl Commander {
         now: Timestamp,
         to: &Option<Reach>,
     ) -> Result<Vec<Reply>, (Refusal, Option<String>)> {
-        let Order { request, command, .. } = command::read(name, &message.payload, now)?;
+        let Order { request, at, command, .. } = command::read(name, &message.payload, now)?;
         let refuse = |why| (why, Some(request.clone()));
+        if at < self.since {
+            return Err(refuse(Refusal::Stale));
+        }
         self.memory.admit(&request, now).map_err(refuse)?;
         let to = to.clone().ok_or_else(|| refuse(Refusal::WrongTopic))?;
         let json = serde_json::json!({ "request": request, "ok": true }).to_string();

@@ -12,7 +12,7 @@ fn now() -> Timestamp {
 fn commander() -> Commander {
     let cameras = vec![Gate::new("north", ["pass", "keep-out"].into_iter()), Gate::new("tower", [].into_iter())];
     let gates = Gates::of(cameras, ["desk", "home_assistant"].into_iter(), false);
-    Commander::new("oriel", "box-1", gates)
+    Commander::new("oriel", "box-1", gates, "2026-11-24T11:58:00Z".parse().expect("a time"))
 }
 
 fn message(topic: &str, payload: impl Into<Vec<u8>>) -> Message {
@@ -242,6 +242,16 @@ fn a_request_is_obeyed_once() {
         assert_eq!(code(&commander.hear(&again, now())).as_deref(), Some("replayed"));
     }
     assert!(!commander.gates.cameras[0].enabled());
+}
+
+/// A box that starts again remembers no requests: what was said to the one before it is not obeyed.
+#[test]
+fn what_was_said_before_the_start_is_stale() {
+    let off = command("disable", r#""camera":"north""#);
+    let since = Timestamp::from_second(now().as_second() + 1).expect("a time");
+    let mut later = Commander { since, ..commander() };
+    assert_eq!(code(&later.hear(&off, now())).as_deref(), Some("stale"));
+    assert!(is_untouched(&later));
 }
 
 #[test]

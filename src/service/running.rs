@@ -363,8 +363,10 @@ fn retained_elsewhere(config: &Config) -> Vec<(String, String)> {
 
 /// What the box listens to: commands where they are taken, access control where a rule asks for it.
 fn orders(config: &Config, gates: &Arc<Gates>, access: &Arc<AccessDoor>) -> Option<Orders> {
-    let mut commander =
-        config.mqtt.commands.then(|| Commander::new(&config.mqtt.prefix, &config.node, Arc::clone(gates)));
+    let mut commander = config
+        .mqtt
+        .commands
+        .then(|| Commander::new(&config.mqtt.prefix, &config.node, Arc::clone(gates), Timestamp::now()));
     let door = AccessDoor::wanted(&config.cameras).then(|| Arc::clone(access));
     let commands = commander.iter().flat_map(|_| Commander::filters());
     let filters: Vec<String> = commands.chain(door.iter().map(|_| access::FILTER.to_owned())).collect();

@@ -264,8 +264,14 @@ fn an_idle_camera_decodes_key_pictures_alone_and_wakes_with_the_next_one() {
     });
     let spec = SourceSpec { throttle: Some(throttle), ..camera(&server.url(0)) };
     // The stream ends with the clip: how that is told does not matter here.
-    let ended = media::run_once(&spec, &Session::live(), &Stop::default(), on_shot, || {});
-    println!("{ended:?}");
+    // On a busy machine a first connection may come to nothing; the service tries again, and so does this.
+    for _ in 0..3 {
+        let ended = media::run_once(&spec, &Session::live(), &Stop::default(), on_shot.clone(), || {});
+        println!("{ended:?}");
+        if !decoded.lock().expect("no panic").is_empty() {
+            break;
+        }
+    }
     let end = Instant::now() + PATIENCE;
     let at_rest = |tally: TallyReading| tally.inferred + tally.dropped_total() == tally.decoded;
     while !at_rest(engine.tally(CameraId(0)).read()) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::archive::note;
 use super::gates::Ask;
-use crate::base::command::{self, Refusal};
+use crate::base::command::Refusal;
 use crate::base::event::{Event, Media};
 use crate::base::frame::{Frame, Pixels};
 use crate::base::geometry::{Point, Polygon, Rect};
@@ -54,10 +54,17 @@ pub struct Album {
 }
 
 impl Album {
-    /// Writes an event's picture; the name of its file.
-    pub fn snapshot(&self, event: &Event, picture: Picture, canvas: &mut Canvas) -> Option<String> {
+    /// Writes an event's picture; the name of its file. `let_go`: called once the decoder has its buffer back.
+    pub fn snapshot(
+        &self,
+        event: &Event,
+        picture: Picture,
+        canvas: &mut Canvas,
+        let_go: impl FnOnce(),
+    ) -> Option<String> {
         canvas.take(&picture.frame.pixels.picture());
         drop(picture.frame);
+        let_go();
         Blur::new(Arc::clone(&picture.look.blur)).apply(canvas);
         if picture.look.boxes {
             canvas.draw_rect(&picture.rect, [255, 60, 60]);
@@ -73,16 +80,16 @@ impl Album {
         drop(pixels);
         Blur::new(blur).apply(canvas);
         let file = self.keep(&camera, &id::fresh(), canvas).and_then(|file| note(&self.folder, &file));
-        for Ask { request, to } in asks {
-            let json = match &file {
-                Some(file) => serde_json::json!({
-                    "request": request, "ok": true, "camera": camera, "time": at.to_string(), "snapshot": file.url,
-                    "bytes": file.bytes, "sha256": file.sha256, "width": canvas.width(), "height": canvas.height(),
-                })
-                .to_string(),
-                None => command::refusal(Some(&request), Refusal::NoPicture),
+        for ask in asks {
+            let Some(file) = &file else {
+                ask.refuse(link, Refusal::NoPicture);
+                continue;
             };
-            to.into_iter().for_each(|to| link.answer(to, json.clone()));
+            let json = serde_json::json!({
+                "request": ask.request, "ok": true, "camera": camera, "time": at.to_string(), "snapshot": file.url,
+                "bytes": file.bytes, "sha256": file.sha256, "width": canvas.width(), "height": canvas.height(),
+            });
+            ask.answer(link, json.to_string());
         }
     }
 

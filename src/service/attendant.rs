@@ -8,10 +8,10 @@ use super::Feed;
 use super::album::{Still, picture_topic};
 use super::desk::Desk;
 use super::envelope::Envelope;
-use super::gates::{Ask, Gate};
+use super::gates::Gate;
 use super::pages::Standings;
 use super::reporter::tell_status;
-use crate::base::command::{self, Refusal};
+use crate::base::command::Refusal;
 use crate::base::event::{CameraHealth, CameraState, Phase, Severity};
 use crate::base::frame::CameraId;
 use crate::base::health::{CameraStatus, Reason};
@@ -40,32 +40,28 @@ pub struct Attendant {
     pub gate: Arc<Gate>,
     /// Its newest picture is kept at the broker.
     pub pictured: bool,
+    /// Correlation id, while the camera is away.
+    pub outage: Option<String>,
 }
 
 impl Attendant {
     pub fn run(mut self) {
         let feed = Arc::new(Feed::new(Arc::clone(&self.engine), self.id));
-        let mut outage: Option<String> = None;
         while !self.stop.asked() {
             if self.gate.enabled() {
                 self.status(CameraStatus::Offline, Some("connecting"));
-                self.stream(&feed, &mut outage);
+                self.stream(&feed);
                 continue;
             }
             self.status(CameraStatus::Disabled, Some(Reason::SwitchedOff.word()));
-            if outage.is_none() {
-                let correlation = id::fresh();
-                outage = Some(correlation.clone());
-                let reason = Some(Reason::SwitchedOff.word());
-                self.health(CameraState::Disabled, reason, Phase::Start, Some(correlation));
-            }
+            self.away(CameraState::Disabled, Reason::SwitchedOff);
             while !self.gate.enabled() && !self.stop.wait(SWITCH) {}
         }
         self.status(CameraStatus::Offline, Some("stopped"));
     }
 
     /// One session after another, until the camera is switched off or the service ends.
-    fn stream(&mut self, feed: &Arc<Feed>, outage: &mut Option<String>) {
+    fn stream(&mut self, feed: &Arc<Feed>) {
         let (gate, engine, id) = (Arc::clone(&self.gate), Arc::clone(&self.engine), self.id);
         let (camera, desk, link) = (self.camera.id.clone(), self.desk.clone(), Arc::clone(&self.link));
         let (feed, blur) = (Arc::clone(feed), Arc::<[_]>::from(self.camera.blur.as_slice()));
@@ -75,10 +71,8 @@ impl Attendant {
             if !asks.is_empty() {
                 let (pixels, at, blur) = (Arc::clone(&shot.pixels), shot.captured.at, Arc::clone(&blur));
                 let still = Still { camera: camera.clone(), pixels, at, blur, asks };
-                for Ask { request, to } in desk.still(still).err().into_iter().flat_map(|still| still.asks) {
-                    let json = command::refusal(Some(&request), Refusal::Busy);
-                    to.into_iter().for_each(|to| link.answer(to, json.clone()));
-                }
+                let refused = desk.still(still).err().into_iter().flat_map(|still| still.asks);
+                refused.for_each(|ask| ask.refuse(&link, Refusal::Busy));
             }
             if gate.detect() {
                 was_off.store(false, Relaxed);
@@ -106,7 +100,9 @@ impl Attendant {
             SourceState::Online(number) => {
                 tracing::info!(camera = self.camera.id, session = number, "online");
                 self.status(CameraStatus::Online, None);
-                self.health(CameraState::Online, None, Phase::End, outage.take());
+                if let Some(correlation) = self.outage.take() {
+                    self.health(CameraState::Online, None, Phase::End, correlation);
+                }
             }
             SourceState::Offline(fault) => {
                 tracing::warn!(
@@ -118,11 +114,7 @@ impl Attendant {
                 );
                 self.over(session);
                 self.status(CameraStatus::Offline, Some(fault.reason.word()));
-                if outage.is_none() {
-                    let correlation = id::fresh();
-                    *outage = Some(correlation.clone());
-                    self.health(CameraState::Offline, Some(fault.reason.word()), Phase::Start, Some(correlation));
-                }
+                self.away(CameraState::Offline, fault.reason);
             }
         });
         self.over(session);
@@ -144,9 +136,16 @@ impl Attendant {
         tell_status(&self.link, &self.camera.id, self.standings.of(self.id));
     }
 
+    /// The camera goes; once for each outage, whatever else befalls it then.
+    fn away(&mut self, state: CameraState, reason: Reason) {
+        if self.outage.is_none() {
+            let correlation = self.outage.insert(id::fresh()).clone();
+            self.health(state, Some(reason.word()), Phase::Start, correlation);
+        }
+    }
+
     /// The outage's event: `start` when the camera goes, `end` when it is back. A first connection is no event.
-    fn health(&mut self, state: CameraState, reason: Option<&str>, phase: Phase, correlation: Option<String>) {
-        let Some(correlation) = correlation else { return };
+    fn health(&mut self, state: CameraState, reason: Option<&str>, phase: Phase, correlation: String) {
         let severity = if phase == Phase::Start { Severity::Error } else { Severity::Info };
         let health = health_of(&self.camera.id, state, reason, phase);
         let event = self.envelope.health(health, severity, correlation, Timestamp::now());

@@ -165,8 +165,8 @@ fn clerk(letters: Receiver<Letter>, recorder: Recorder, link: &Link, album: &Alb
             Ok(Letter::Paper(paper)) => {
                 let Paper { mut event, picture, clip } = *paper;
                 if let Some(picture) = picture {
-                    let file = album.snapshot(&event, picture, &mut canvas);
-                    tally.pictures_waiting.fetch_sub(1, Relaxed);
+                    let let_go = || _ = tally.pictures_waiting.fetch_sub(1, Relaxed);
+                    let file = album.snapshot(&event, picture, &mut canvas, let_go);
                     file.into_iter().for_each(|file| attach(&mut event, &album.folder, &file, clip.is_some()));
                 }
                 match clip {

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use crate::base::command::{Refusal, Switch, Target};
+use crate::base::command::{self, Refusal, Switch, Target};
 use crate::base::stop::Stop;
 use crate::config::{Camera, Config};
-use crate::mqtt::Reach;
+use crate::mqtt::{Link, Reach};
 
 /// Pictures of one camera that may be asked for at a time.
 const ASKS_MAX: usize = 4;
@@ -60,6 +60,17 @@ pub struct Ask {
 impl Ask {
     pub fn by_signal() -> Ask {
         Ask { request: "SIGHUP".into(), to: None }
+    }
+
+    pub fn answer(self, link: &Link, json: String) {
+        if let Some(to) = self.to {
+            link.answer(to, json);
+        }
+    }
+
+    pub fn refuse(self, link: &Link, why: Refusal) {
+        let json = command::refusal(Some(&self.request), why);
+        self.answer(link, json);
     }
 }
 

@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 use super::attendant::health_of;
 use super::desk::Desk;
 use super::envelope::Envelope;
-use super::gates::Ask;
 use super::line::{LineNews, LineWatch};
 use super::pages::{Figures, Standing};
-use crate::base::command::{self, Refusal};
+use crate::base::command::Refusal;
 use crate::base::event::{CameraState, NodeHealth, Phase, Severity};
 use crate::base::frame::CameraId;
 use crate::base::health::{CameraStatus, Reason};
@@ -53,10 +52,8 @@ pub fn report(figures: &Figures, link: &Link, teller: &Teller, stop: &Stop) {
     let mut before = figures.tallies();
     let mut overloads: Vec<Overload> = figures.cameras.iter().map(|_| Overload::default()).collect();
     while !stop.wait(LOOK) {
-        for Ask { request, to } in figures.gates.cameras.iter().flat_map(|gate| gate.overdue(Instant::now())) {
-            let json = command::refusal(Some(&request), Refusal::NoPicture);
-            to.into_iter().for_each(|to| link.answer(to, json.clone()));
-        }
+        let overdue = figures.gates.cameras.iter().flat_map(|gate| gate.overdue(Instant::now()));
+        overdue.for_each(|ask| ask.refuse(link, Refusal::NoPicture));
         if let Some(news) = line.observe(link.trouble(), Instant::now()) {
             teller.tell(news, figures);
         }
@@ -99,6 +96,7 @@ pub fn tell_status(link: &Link, camera: &str, (status, reason): Standing) {
         Some(word) if word == Reason::Blind.word() => CameraState::Covered,
         Some(word) if word == Reason::Moved.word() => CameraState::Moved,
         _ if status.sees() => CameraState::Online,
+        _ if status == CameraStatus::Disabled => CameraState::Disabled,
         _ => CameraState::Offline,
     };
     let health = health_of(camera, state, reason, Phase::Update);

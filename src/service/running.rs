@@ -236,6 +236,7 @@ impl Service {
                 reel: reels[index].clone(),
                 gate: Arc::clone(&gates.cameras[index]),
                 pictured: config.mqtt.snapshots,
+                outage: None,
             };
             let thread = std::thread::Builder::new().name(format!("cam-{}", camera.id));
             cameras.push(thread.spawn(move || part.run()).context("cannot start a camera's thread")?);
@@ -272,18 +273,14 @@ impl Service {
 
     /// What became of it.
     pub fn reload_answered(&self, ask: Ask, fault: Option<&str>) {
-        let Ask { request, to: Some(to) } = ask else { return };
-        self.link.answer(
-            to,
-            match fault {
-                None => serde_json::json!({ "request": request, "ok": true }).to_string(),
-                Some(fault) => serde_json::json!({
-                    "request": request, "ok": false, "code": Refusal::BadConfig.word(),
-                    "message": fault.chars().take(FAULT_MAX).collect::<String>(),
-                })
-                .to_string(),
-            },
-        );
+        let json = match fault {
+            None => serde_json::json!({ "request": ask.request, "ok": true }),
+            Some(fault) => serde_json::json!({
+                "request": ask.request, "ok": false, "code": Refusal::BadConfig.word(),
+                "message": fault.chars().take(FAULT_MAX).collect::<String>(),
+            }),
+        };
+        ask.answer(&self.link, json.to_string());
     }
 
     /// The embedded broker, if there is one.

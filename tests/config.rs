@@ -1,13 +1,15 @@
 //! Every file under testdata/configs/good is accepted; every one under bad is refused with exactly the text beside it
 //! (`ORIEL_BLESS=1 cargo test --test config` writes these texts anew). The example documents every key.
 
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use oriel::base::detection::Kind;
 use oriel::base::event::{Direction, Severity};
 use oriel::base::geometry::Anchor;
-use oriel::base::model::{ChannelOrder, Class, FitKind, Head, InputSpec, Model, Samples};
+use oriel::base::model::{Class, FitKind, Head, InputSpec, Model};
 use oriel::config::{BrokerChoice, Config, Problem, Protocol, Want, load_str, schema_json};
 use oriel::media::{Origin, Transport};
 use oriel::rules::RuleSpec;
@@ -20,19 +22,10 @@ fn find_model(_: &[PathBuf], name: &str) -> Result<Model, String> {
         return Err(format!("no model of this name; known: {}", known.join(", ")));
     }
     let class = |label: &str, kind| Class { label: label.to_string(), kind };
+    let input = InputSpec { fit: FitKind::LetterboxTopLeft { pad: 114.0 }, ..common::looped::input(416, 416) };
     Ok(Model {
         name: name.to_string(),
         sha256: "0".repeat(64),
-        bytes: Arc::from([]),
-        input: InputSpec {
-            width: 416,
-            height: 416,
-            samples: Samples::F32,
-            order: ChannelOrder::Bgr,
-            mean: [0.0; 3],
-            scale: [1.0; 3],
-            fit: FitKind::LetterboxTopLeft { pad: 114.0 },
-        },
         head: if name.contains("lprnet") { Head::Ctc { blank: 0 } } else { Head::YoloX },
         classes: Arc::from([
             class("bird", Some(Kind::Bird)),
@@ -40,10 +33,7 @@ fn find_model(_: &[PathBuf], name: &str) -> Result<Model, String> {
             class("toaster", None),
             class("car", Some(Kind::Car)),
         ]),
-        precision: "f32".to_string(),
-        suppression: oriel::base::model::Suppression::PerClass,
-        outputs: vec![],
-        free: None,
+        ..common::looped::model(input, 0, None)
     })
 }
 

@@ -209,26 +209,36 @@ fn what_a_broker_of_mqtt_5_allows_is_kept_to() {
     assert_eq!(broker.connects().len(), 1);
 }
 
+/// Eighty events and one among them that the broker of this mode does not take, with its id.
+fn with_one_refused(mode: Mode, protocol: Protocol) -> (Faulty, Post, String) {
+    let broker = Faulty::start(mode, seed());
+    let post = Post::start(broker.port, protocol);
+    post.record(0..40);
+    let refused = other();
+    let id = refused.id.clone();
+    post.recorder.accept(refused).expect("room");
+    post.record(40..80);
+    within(PATIENCE, "the neighbours are through", || post.waiting() == 1);
+    (broker, post, id)
+}
+
+fn goes_out_once_it_is_allowed(broker: &Faulty, post: &Post, id: &str) {
+    broker.becomes(Mode::Ok);
+    let taken = || broker.events().iter().any(|got| got.acknowledged && text(&got.payload, "/id") == id);
+    within(PATIENCE, "it goes out", taken);
+    within(PATIENCE, "the trouble is over", || post.waiting() == 0 && post.link.trouble().is_none());
+}
+
 #[test]
 fn a_refused_event_waits_apart_and_goes_out_when_it_is_allowed() {
     // Not authorised, quota exceeded, payload format invalid.
     for reason in [0x87, 0x97, 0x99] {
-        let broker = Faulty::start(Mode::RefusesTopic("/camera.health", reason), seed());
-        let post = Post::start(broker.port, Protocol::V5);
-        post.record(0..40);
-        let refused = other();
-        let id = refused.id.clone();
-        post.recorder.accept(refused).expect("room");
-        post.record(40..80);
-        within(PATIENCE, "the neighbours are through", || post.waiting() == 1);
+        let (broker, post, id) = with_one_refused(Mode::RefusesTopic("/camera.health", reason), Protocol::V5);
         within(PATIENCE, "it is told", || post.cause() == Some("refused_publish"));
         within(PATIENCE, "it is tried again", || post.link.counters().refused.load(Relaxed) >= 3);
         assert_eq!(broker.connects().len(), 1, "the line is not given up for it");
         assert!(post.link.connected());
-        broker.becomes(Mode::Ok);
-        let taken = || broker.events().iter().any(|got| got.acknowledged && text(&got.payload, "/id") == id);
-        within(PATIENCE, "it goes out", taken);
-        within(PATIENCE, "the trouble is over", || post.waiting() == 0 && post.link.trouble().is_none());
+        goes_out_once_it_is_allowed(&broker, &post, &id);
         assert_eq!(broker.connects().len(), 1);
     }
 }
@@ -236,23 +246,13 @@ fn a_refused_event_waits_apart_and_goes_out_when_it_is_allowed() {
 /// A broker of 3.1.1 cannot say no: it hangs up. What it hangs up over is found, and the rest goes through.
 #[test]
 fn an_event_that_costs_the_line_is_found_and_its_neighbours_go_on() {
-    let broker = Faulty::start(Mode::CutsOver("/camera.health"), seed());
-    let post = Post::start(broker.port, Protocol::V311);
-    post.record(0..40);
-    let refused = other();
-    let id = refused.id.clone();
-    post.recorder.accept(refused).expect("room");
-    post.record(40..80);
-    within(PATIENCE, "the neighbours are through", || post.waiting() == 1);
+    let (broker, post, id) = with_one_refused(Mode::CutsOver("/camera.health"), Protocol::V311);
     // One that bore fruit, two to see that something is wrong, three for what it is, one without it, some to try it again.
     let connections = broker.connects().len();
     assert!(connections <= 10, "{connections} connections");
     within(PATIENCE, "it is told", || post.cause() == Some("refused_publish"));
     assert!(post.link.counters().refused.load(Relaxed) >= 1);
-    broker.becomes(Mode::Ok);
-    let taken = || broker.events().iter().any(|got| got.acknowledged && text(&got.payload, "/id") == id);
-    within(PATIENCE, "it goes out", taken);
-    within(PATIENCE, "the trouble is over", || post.waiting() == 0 && post.link.trouble().is_none());
+    goes_out_once_it_is_allowed(&broker, &post, &id);
 }
 
 /// The same for a retained topic: it is not sent again until it changes.

@@ -560,7 +560,8 @@ fn the_same_pictures_give_the_same_happenings() {
     assert_eq!(format!("{one:?}"), format!("{other:?}"));
 }
 
-fn wall() -> Wall {
+/// Eight floors before a camera that is rolled by so many radians.
+pub(super) fn wall(roll: f64) -> Wall {
     let view = View {
         width: SIZE.0 as f64,
         height: SIZE.1 as f64,
@@ -569,7 +570,7 @@ fn wall() -> Wall {
         position_m: [1.0, 1.6, 20.0],
         yaw: 0.03,
         pitch: 25f64.to_radians(),
-        roll: 0.01,
+        roll,
     };
     let floors = (1..=8).map(|number| Floor { number, base_m: 3.0 * f64::from(number - 1), height_m: 3.0 });
     let columns = (0..4u8).map(|column| Column {
@@ -583,7 +584,7 @@ fn wall() -> Wall {
 
 #[test]
 fn a_calibrated_wall_tells_floor_column_and_impact() {
-    let wall = wall();
+    let wall = wall(0.01);
     for (floor, terminal) in [(4, 40.0), (5, 25.0), (7, 40.0)] {
         let flight = Flight {
             place: [-2.0, 3.0 * f64::from(floor - 1) + 1.5, 0.2],
@@ -631,7 +632,7 @@ fn a_calibrated_wall_tells_floor_column_and_impact() {
 
 #[test]
 fn a_body_beside_the_calibrated_house_is_no_fall_from_it() {
-    let mut wall = wall();
+    let mut wall = wall(0.01);
     wall.grid.columns.truncate(1);
     let flight = Flight { place: [5.0, 15.0, 0.2], velocity: [0.0; 3], drag: 0.0 };
     let draw = |t: f64, canvas: &mut Canvas| {
@@ -698,7 +699,7 @@ proptest! {
         seed in any::<u64>(),
         calibrated in any::<bool>(),
     ) {
-        let spec = WatchSpec { wall: calibrated.then(wall), ..WatchSpec::default() };
+        let spec = WatchSpec { wall: calibrated.then(|| wall(0.01)), ..WatchSpec::default() };
         let (mut watcher, mut seen) = (Watcher::new(spec), Seen::default());
         for (session, (width, height)) in sizes.into_iter().enumerate() {
             // The size changes within a session as well.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::scenes::{Canvas, FPS, Noise, SIZE, frame};
+use super::scenes::{self, Canvas, FPS, Noise, SIZE, frame};
 use super::turn::Turn;
 use super::*;
-use crate::ballistics::{Calibration, Flight, Floor, Grid, View};
+use crate::ballistics::Flight;
 use crate::base::event::{Fact, Happening};
 use crate::base::fall::{Fall, Stage};
 use crate::base::geometry::Point;
@@ -80,19 +80,7 @@ fn a_fall_goes_where_down_is() {
 #[test]
 fn a_calibration_tells_by_itself_how_the_camera_is_rolled() {
     for roll in [90_f64, -87.0, 178.0] {
-        let view = View {
-            width: SIZE.0 as f64,
-            height: SIZE.1 as f64,
-            focal_px: 600.0,
-            lambda: -0.05,
-            position_m: [1.0, 1.6, 20.0],
-            yaw: 0.03,
-            pitch: 25_f64.to_radians(),
-            roll: roll.to_radians(),
-        };
-        let floors = (1..=8).map(|number| Floor { number, base_m: 3.0 * f64::from(number - 1), height_m: 3.0 });
-        let grid = Grid { floors: floors.collect(), columns: vec![], sill_m: 0.9, head_m: 2.4, ground_m: 0.0 };
-        let wall = Wall { calibration: Calibration::of(view).expect("a camera"), grid, building: None };
+        let wall = scenes::wall(roll.to_radians());
         let flight = Flight { place: [1.0, 13.5, 0.2], velocity: [0.2, 0.0, 0.5], drag: 9.81 / 1600.0 };
         let at = |t: f64| {
             let place = flight.at(t).place;

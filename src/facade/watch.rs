@@ -242,7 +242,6 @@ impl State {
             return Some(Blind::Learning);
         }
         let stir = self.finder.find(&self.field, picture, &earlier.picture(), &mut self.found);
-        self.shown.clear();
         self.shown.extend_from_slice(&self.found);
         if let Some(turn) = &self.turn {
             self.found.iter_mut().for_each(|found| *found = turn.upright(found));

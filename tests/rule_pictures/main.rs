@@ -1,16 +1,17 @@
 //! Every rule has a picture in docs/rules: the rule itself at work on a small scene, so that what the picture says it tells is
 //! what it tells. `ORIEL_BLESS=1 cargo test --test rule_pictures` draws them anew.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod draw;
 mod scene;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use oriel::base::access::AccessNote;
 use oriel::base::detection::Kind;
 use oriel::base::frame::OwnedPlanes;
-use oriel::base::model::{ChannelOrder, Class, FitKind, Head, InputSpec, Model, Samples, Suppression};
+use oriel::base::model::{Class, Head, Model};
 use oriel::config::{Camera, Want, load_str, schema_json};
 use oriel::evidence::{Canvas, still, write_picture};
 use serde_json::Value as Json;
@@ -217,22 +218,9 @@ fn find_model(_: &[PathBuf], name: &str) -> Result<Model, String> {
     Ok(Model {
         name: name.to_string(),
         sha256: "0".repeat(64),
-        bytes: Arc::from([]),
-        input: InputSpec {
-            width: 416,
-            height: 416,
-            samples: Samples::F32,
-            order: ChannelOrder::Bgr,
-            mean: [0.0; 3],
-            scale: [1.0; 3],
-            fit: FitKind::Stretch,
-        },
         head: if name.contains("lprnet") { Head::Ctc { blank: 0 } } else { Head::YoloX },
         classes: Kind::ALL.map(class).into_iter().collect(),
-        precision: "f32".to_string(),
-        suppression: Suppression::PerClass,
-        outputs: vec![],
-        free: None,
+        ..common::looped::model(common::looped::input(416, 416), 0, None)
     })
 }
 

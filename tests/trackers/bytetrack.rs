@@ -1,6 +1,6 @@
 //! ByteTrack, written from its paper (Zhang et al., arXiv 2110.06864) and the constants of the authors' code. Frames, pixels.
 
-use crate::reference::{Pair, Seen, best_pairs, iou};
+use crate::reference::{Pair, Seen, around, best_pairs, iou};
 
 const STRONG: f64 = 0.5;
 const WEAK: f64 = 0.1;
@@ -82,8 +82,7 @@ impl Track {
 
     fn rect(&self) -> [f64; 4] {
         let (w, h) = (self.ratio.place * self.h.place, self.h.place);
-        let (x, y) = (self.x.place, self.y.place);
-        [x - w / 2.0, y - h / 2.0, x + w / 2.0, y + h / 2.0]
+        around(self.x.place, self.y.place, w, h)
     }
 }
 

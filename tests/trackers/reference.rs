@@ -37,6 +37,11 @@ impl Pair {
     }
 }
 
+/// Left, top, right, bottom of a box by its middle and sides.
+pub fn around(x: f64, y: f64, w: f64, h: f64) -> [f64; 4] {
+    [x - w / 2.0, y - h / 2.0, x + w / 2.0, y + h / 2.0]
+}
+
 pub fn iou(a: [f64; 4], b: [f64; 4]) -> f64 {
     let inner = (a[2].min(b[2]) - a[0].max(b[0])).max(0.0) * (a[3].min(b[3]) - a[1].max(b[1])).max(0.0);
     let area = |r: [f64; 4]| (r[2] - r[0]) * (r[3] - r[1]);

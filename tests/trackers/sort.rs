@@ -1,7 +1,7 @@
 //! SORT, written from its paper (Bewley et al., "Simple online and realtime tracking", arXiv 1602.00763) and the matrices of the
 //! authors' code. Frames, not seconds; pixels. Its matrices are block-diagonal, so that each coordinate is a filter of its own.
 
-use crate::reference::{Pair, Seen, best_pairs, iou};
+use crate::reference::{Pair, Seen, around, best_pairs, iou};
 
 const IOU_MIN: f64 = 0.3;
 const AGE_MAX: u32 = 30;
@@ -62,8 +62,7 @@ impl Track {
     fn rect(&self) -> [f64; 4] {
         let w = (self.area.place * self.ratio).max(0.0).sqrt();
         let h = if w > 0.0 { self.area.place / w } else { 0.0 };
-        let (x, y) = (self.x.place, self.y.place);
-        [x - w / 2.0, y - h / 2.0, x + w / 2.0, y + h / 2.0]
+        around(self.x.place, self.y.place, w, h)
     }
 }
 

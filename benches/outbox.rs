@@ -324,7 +324,7 @@ impl Looped {
             let judge = JudgeSpec {
                 tracker,
                 rules: vec![],
-                plates: false,
+                looks: Default::default(),
                 near_misses: false,
                 kinds,
                 listener: Box::new(Deaf),
@@ -333,7 +333,7 @@ impl Looped {
         };
         let terms = LaneTerms { input: model.input, free: None, weight: 1.0, max_batch: 1, max_wait: Duration::ZERO };
         let engine = Engine::start(EngineSpec {
-            plates: None,
+            looks: Arc::new(|| Ok(Default::default())),
             workers,
             lanes: vec![terms],
             open: Arc::new(move |_, input| {

@@ -4,7 +4,7 @@
 //! | floor | modules | rule |
 //! |---|---|---|
 //! | 0 values | `base` | no I/O, no clock |
-//! | 1 judgement | `preprocess` `heads` `motion` `track` `rules` `plate` `score` `ballistics` `fallbench` | pure and total: never fails, never blocks, never reads a clock |
+//! | 1 judgement | `preprocess` `heads` `motion` `track` `rules` `look` `plate` `score` `ballistics` `fallbench` | pure and total: never fails, never blocks, never reads a clock |
 //! | 2 doors | `media` `infer` `evidence` `ledger` `mqtt` `broker` `catalog` `console` `webhook` `system` | one foreign library each |
 //! | 3 engine | `engine` | threads and queues, no foreign library |
 //! | 4 wiring | `config` `service` `cmd` | may use everything |
@@ -23,6 +23,7 @@ pub mod fallbench;
 pub mod heads;
 pub mod infer;
 pub mod ledger;
+pub mod look;
 pub mod media;
 pub mod motion;
 pub mod mqtt;

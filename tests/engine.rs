@@ -83,7 +83,7 @@ fn engine(model: &Model, way: Way, free: Option<usize>, cameras: usize, seen: &A
             gate: GateSpec::default(),
             judge: JudgeSpec {
                 tracker: TrackerSpec::default(),
-                plates: false,
+                looks: Default::default(),
                 near_misses: false,
                 rules: vec![],
                 kinds: model.classes.iter().map(|class| class.kind).collect(),
@@ -92,7 +92,7 @@ fn engine(model: &Model, way: Way, free: Option<usize>, cameras: usize, seen: &A
         })
     });
     Engine::start(EngineSpec {
-        plates: None,
+        looks: Arc::new(|| Ok(Default::default())),
         workers: way.workers,
         lanes: vec![terms],
         open: Arc::new(move |_, input| {

@@ -19,7 +19,8 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     ("facade", &["base", "ballistics"], &[]),
     ("track", &["base"], &[]),
     ("rules", &["base"], &[]),
-    ("plate", &["base"], &[]),
+    ("look", &["base"], &[]),
+    ("plate", &["base", "look"], &[]),
     ("score", &["base"], &[]),
     ("fallbench", &["base"], &["serde"]),
     ("ballistics", &["base"], &["nalgebra"]),
@@ -52,7 +53,7 @@ const HOUSE: &[(&str, &[&str], &[&str])] = &[
     // 3 engine: threads and queues
     (
         "engine",
-        &["base", "preprocess", "heads", "motion", "track", "rules", "plate", "facade", "infer"],
+        &["base", "preprocess", "heads", "motion", "track", "rules", "look", "plate", "facade", "infer"],
         &["ndarray", "thiserror", "tracing"],
     ),
     // 4 wiring

@@ -86,7 +86,7 @@ fn play_in(parts: &[Part<'_>], session: impl Fn(u32) -> u32) -> Heard {
         JudgeSpec {
             tracker: TrackerSpec::default(),
             rules: build(&rules(), false),
-            plates: false,
+            looks: Default::default(),
             near_misses: false,
             kinds: vec![Some(Kind::Car)],
             listener: Box::new(Ear(Arc::clone(&heard))),

@@ -235,10 +235,17 @@ fn an_idle_camera_decodes_key_pictures_alone_and_wakes_with_the_next_one() {
         ..GateSpec::default()
     };
     let (tracker, listener) = (TrackerSpec::default(), Box::new(Analysed(Arc::clone(&analysed))));
-    let judge = JudgeSpec { tracker, rules: vec![], kinds: vec![None], plates: false, near_misses: false, listener };
+    let judge = JudgeSpec {
+        tracker,
+        rules: vec![],
+        kinds: vec![None],
+        looks: Default::default(),
+        near_misses: false,
+        listener,
+    };
     let engine = Engine::start(EngineSpec {
         workers: 1,
-        plates: None,
+        looks: Arc::new(|| Ok(Default::default())),
         lanes: vec![LaneTerms { input, free: None, weight: 1.0, max_batch: 1, max_wait: Duration::ZERO }],
         open: Arc::new(move |_, input| {
             let backend = Box::new(Scripted { input, shape: vec![84, 6], output: vec![0.0; 84 * 6] });

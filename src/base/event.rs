@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::fall::Fall;
 use crate::base::geometry::Rect;
+use crate::base::look::Attributes;
 use crate::base::time::{Pts, TimeSource, Timestamp};
 use crate::base::track::{Track, TrackId};
 
@@ -394,12 +395,16 @@ pub struct Object {
     pub score: f32,
     /// Fractions of the picture.
     pub bounding_box: Rect,
+    /// What a model of `looks` says of a vehicle, by name: `type`, `color`.
+    #[serde(default, skip_serializing_if = "Attributes::is_empty")]
+    pub attributes: Attributes,
 }
 
 impl Object {
     pub fn of(track: &Track) -> Object {
         let class = track.kind.word().to_owned();
-        Object { track_id: track.id, class, score: track.score, bounding_box: track.rect }
+        let attributes = Attributes::new();
+        Object { track_id: track.id, class, score: track.score, bounding_box: track.rect, attributes }
     }
 }
 

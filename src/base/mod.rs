@@ -12,6 +12,7 @@ pub mod hash;
 pub mod health;
 pub mod histogram;
 pub mod id;
+pub mod look;
 pub mod miss;
 pub mod model;
 pub mod plate;

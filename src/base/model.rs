@@ -203,8 +203,10 @@ pub enum Purpose {
     Boxes,
     /// Reads the text of a crop.
     Text,
-    /// Says something about a crop.
+    /// Says what the subject of a crop is like.
     Description,
+    /// Tells the subjects of crops apart.
+    Recognition,
 }
 
 impl std::fmt::Display for Purpose {
@@ -213,6 +215,7 @@ impl std::fmt::Display for Purpose {
             Purpose::Boxes => "finds things",
             Purpose::Text => "reads text",
             Purpose::Description => "describes things",
+            Purpose::Recognition => "tells things apart",
         })
     }
 }
@@ -221,7 +224,8 @@ impl Head {
     pub fn purpose(self) -> Purpose {
         match self {
             Head::Ctc { .. } => Purpose::Text,
-            Head::Attributes | Head::Vector { .. } => Purpose::Description,
+            Head::Attributes => Purpose::Description,
+            Head::Vector { .. } => Purpose::Recognition,
             _ => Purpose::Boxes,
         }
     }

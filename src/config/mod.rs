@@ -228,6 +228,15 @@ pub struct Plates {
     pub score_min: f32,
 }
 
+/// Models that take a closer look at single subjects.
+#[derive(Debug, Clone, Default)]
+pub struct Looks {
+    /// Says what vehicles are like, and how sure it has to be, 0..1.
+    pub attributes: Option<(Model, f32)>,
+    /// Tells people apart, and how alike two are that are one, 0..1.
+    pub appearance: Option<(Model, f32)>,
+}
+
 #[derive(Debug, Clone)]
 pub struct Camera {
     pub id: String,
@@ -254,6 +263,7 @@ pub struct Camera {
     pub watch: Option<WatchSpec>,
     /// Set where a rule asks for the plates of vehicles.
     pub plates: Option<Plates>,
+    pub looks: Looks,
     /// None makes no pictures.
     pub snapshots: Option<Snapshots>,
     /// Areas of kept pictures that nobody is to recognise.

@@ -148,6 +148,8 @@ keys! {
         inference: Inference;
         /// Models for the plates of vehicles, where a rule asks for them.
         plates: Plates;
+        /// Closer looks at single subjects, where a model for them is named.
+        looks: Looks;
         /// Cameras by id.
         #[schemars(required)]
         cameras: NamedMap<Camera>;

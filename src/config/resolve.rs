@@ -120,6 +120,9 @@ impl Desk<'_> {
                 camera.plates.clone_from(&plates);
             }
         }
+        if let Some(looks) = &root.looks {
+            self.looks(looks, &mut cameras, &folders);
+        }
         Some(Config {
             node: node.map(|node| node.value.clone()).unwrap_or_default(),
             data: PathBuf::from(root.data()),

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::gate::{Gate, GateSpec};
 use super::judge::{Bench, JudgeSpec};
+use super::looks::Looks;
 use super::meters::{BATCH_MAX, Meters, MetersReading, Stage};
 use super::newest::{Batch, LaneTerms, Newest, Taken};
-use super::plates::PlateReader;
 use super::tally::{Drop, Tally, TallyReading};
 use super::watch::{WatchDesk, WatchDeskSpec};
 use crate::base::access::AccessNote;
@@ -30,8 +30,8 @@ pub struct Lane {
 /// Opens a lane's model at a size of input; called once for each worker and size.
 pub type OpenLane = Arc<dyn Fn(usize, InputSpec) -> Result<Lane, InferError> + Send + Sync>;
 
-/// Opens a reader of plates; called once for each worker.
-pub type OpenPlates = Arc<dyn Fn() -> Result<PlateReader, InferError> + Send + Sync>;
+/// Opens the nets for closer looks at single tracks; called once for each worker.
+pub type OpenLooks = Arc<dyn Fn() -> Result<Looks, InferError> + Send + Sync>;
 
 /// What the engine is made of.
 pub struct EngineSpec {
@@ -41,8 +41,8 @@ pub struct EngineSpec {
     pub open: OpenLane,
     /// What is opened before the first picture; sizes that are not named here are opened when a picture asks for them.
     pub known: Vec<Batch>,
-    /// Where a camera has a rule that asks for plates.
-    pub plates: Option<OpenPlates>,
+    /// Gives none where no camera asks for any.
+    pub looks: OpenLooks,
     /// By `CameraId`; None for a camera without a model.
     pub cameras: Vec<Option<CameraSpec>>,
     /// By `CameraId`, as far as there are facade cameras; None for a camera that is none.
@@ -90,7 +90,7 @@ struct Desk {
 
 impl Engine {
     pub fn start(spec: EngineSpec) -> Result<Engine, EngineError> {
-        let EngineSpec { workers, lanes, open, known, plates, cameras, watches, thread_cpu } = spec;
+        let EngineSpec { workers, lanes, open, known, looks, cameras, watches, thread_cpu } = spec;
         let tallies: Vec<_> = cameras.iter().map(|_| Arc::new(Tally::default())).collect();
         let meters = Arc::new(Meters::default());
         let lane_of = cameras.iter().map(|camera| camera.as_ref().map(|camera| camera.lane));
@@ -112,16 +112,15 @@ impl Engine {
         let opened =
             (0..workers).map(|_| Worker::new(Arc::clone(&open), &known, most, Arc::clone(&meters), thread_cpu));
         let opened = opened.collect::<Result<Vec<_>, _>>()?;
-        let readers = opened.iter().map(|_| plates.as_ref().map(|open| open()).transpose());
-        let readers = readers.collect::<Result<Vec<_>, _>>()?;
+        let looks = opened.iter().map(|_| looks()).collect::<Result<Vec<_>, _>>()?;
         let workers = opened
             .into_iter()
-            .zip(readers)
+            .zip(looks)
             .enumerate()
-            .map(|(i, (mut worker, mut reader))| {
+            .map(|(i, (mut worker, mut looks))| {
                 let shared = Arc::clone(&shared);
                 let thread = std::thread::Builder::new().name(format!("infer-{i}"));
-                thread.spawn(move || while worker.turn_shared(&shared, &mut reader) {})
+                thread.spawn(move || while worker.turn_shared(&shared, &mut looks) {})
             })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Engine { shared, workers })
@@ -298,12 +297,12 @@ impl Worker {
         Ok(worker)
     }
 
-    fn turn_shared(&mut self, shared: &Shared, reader: &mut Option<PlateReader>) -> bool {
+    fn turn_shared(&mut self, shared: &Shared, looks: &mut Looks) -> bool {
         self.turn(&shared.newest, |taken, found, refused| {
             let camera = taken.frame.camera.0 as usize;
             shared.tallies[camera].refused_rows(refused);
             if let Some(desk) = &shared.cameras[camera] {
-                desk.bench.give(taken, found, reader);
+                desk.bench.give(taken, found, looks);
             }
         })
         .is_some()

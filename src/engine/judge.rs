@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::looks::{LookDesk, LookSpec, Looks};
 use super::meters::{Meters, Stage};
 use super::newest::Taken;
-use super::plates::PlateReader;
 use super::tally::{Drop, Tally};
 use super::watch::Watched;
 use crate::base::access::AccessNote;
@@ -18,7 +18,6 @@ use crate::base::scene::Scene;
 use crate::base::time::Timestamp;
 use crate::base::track::Track;
 use crate::heads::Found;
-use crate::plate::Lookout;
 use crate::rules::{Rule, Told};
 use crate::track::{Tracker, TrackerSpec};
 
@@ -26,8 +25,8 @@ use crate::track::{Tracker, TrackerSpec};
 pub struct JudgeSpec {
     pub tracker: TrackerSpec,
     pub rules: Vec<Box<dyn Rule>>,
-    /// A rule asks for the plates of vehicles.
-    pub plates: bool,
+    /// What is to be known of single tracks beyond their boxes.
+    pub looks: LookSpec,
     /// They are asked why something did not happen.
     pub near_misses: bool,
     /// Row = class of the model; None is not looked at on this camera.
@@ -73,18 +72,24 @@ pub trait Listener: Send {
 /// One camera's judge without an engine, for detections that were made before.
 pub struct Rerun {
     bench: Bench,
+    looks: Looks,
     judged: u64,
 }
 
 impl Rerun {
     pub fn new(spec: JudgeSpec, thread_cpu: fn() -> Duration) -> Rerun {
         let (tally, meters) = (Arc::new(Tally::default()), Arc::new(Meters::default()));
-        Rerun { bench: Bench::new(CameraId(0), spec, 1, tally, meters, thread_cpu), judged: 0 }
+        Rerun { bench: Bench::new(CameraId(0), spec, 1, tally, meters, thread_cpu), looks: Looks::default(), judged: 0 }
+    }
+
+    /// The nets for closer looks, where frames have pictures.
+    pub fn looking(self, looks: Looks) -> Rerun {
+        Rerun { looks, ..self }
     }
 
     /// What the model found in the next frame.
     pub fn judge(&mut self, frame: Frame, found: &[Found]) {
-        self.bench.give(Taken { frame, ticket: self.judged }, Some(found), &mut None);
+        self.bench.give(Taken { frame, ticket: self.judged }, Some(found), &mut self.looks);
         self.judged += 1;
     }
 
@@ -134,8 +139,7 @@ pub const NOTES_MAX: usize = 4096;
 struct Judge {
     tracker: Tracker,
     rules: Vec<Box<dyn Rule>>,
-    /// None where no rule asks for plates.
-    lookout: Option<Lookout>,
+    looks: LookDesk,
     kinds: Vec<Option<Kind>>,
     listener: Box<dyn Listener>,
     /// Of the last judged frame.
@@ -161,7 +165,7 @@ impl Bench {
         let judge = Judge {
             tracker: Tracker::new(spec.tracker),
             rules: spec.rules,
-            lookout: spec.plates.then(Lookout::default),
+            looks: LookDesk::new(spec.looks),
             kinds: spec.kinds,
             listener: spec.listener,
             rested: Duration::ZERO,
@@ -183,8 +187,8 @@ impl Bench {
         Bench { inner: Mutex::new(inner), tally, meters, thread_cpu }
     }
 
-    /// Hands in the answer to one frame; judges it now if it is the camera's turn, together with all that waited for it. `reader` is the worker's, if there are plates to read.
-    pub fn give(&self, taken: Taken, found: Option<&[Found]>, reader: &mut Option<PlateReader>) {
+    /// Hands in the answer to one frame; judges it now if it is the camera's turn, together with all that waited for it. `looks` are the worker's.
+    pub fn give(&self, taken: Taken, found: Option<&[Found]>, looks: &mut Looks) {
         let mut inner = self.inner.lock().expect("a panic in a judge ends the process through its worker");
         let ahead = (taken.ticket - inner.next) as usize;
         while inner.early.len() <= ahead {
@@ -200,7 +204,7 @@ impl Bench {
         while matches!(inner.early.front(), Some(Some(_))) {
             let answer = inner.early.pop_front().flatten().expect("matched in the line above");
             inner.next += 1;
-            inner.answer(answer, self, reader);
+            inner.answer(answer, self, looks);
         }
     }
 
@@ -218,7 +222,7 @@ impl Bench {
 }
 
 impl Inner {
-    fn answer(&mut self, answer: Answer, bench: &Bench, reader: &mut Option<PlateReader>) {
+    fn answer(&mut self, answer: Answer, bench: &Bench, looks: &mut Looks) {
         let Bench { tally, meters, thread_cpu, .. } = bench;
         let Answer { taken, found } = answer;
         let Some(found) = found else {
@@ -232,7 +236,7 @@ impl Inner {
             if self.last.as_ref().is_some_and(|last| last.session != frame.session) {
                 self.finish();
             }
-            self.judge.observe(self.camera, &frame, &found, reader, meters, *thread_cpu);
+            self.judge.observe(self.camera, &frame, &found, looks, meters, *thread_cpu);
             tally.inferred();
             meters.judged(frame.decoded.elapsed());
             self.last = Some(scene(&frame, &[]));
@@ -263,7 +267,7 @@ impl Judge {
         camera: CameraId,
         frame: &Frame,
         found: &[Found],
-        reader: &mut Option<PlateReader>,
+        looks: &mut Looks,
         meters: &Meters,
         thread_cpu: fn() -> Duration,
     ) {
@@ -291,18 +295,17 @@ impl Judge {
         self.rested = frame.rested;
         self.tracks.clear();
         self.tracks.extend_from_slice(self.tracker.update(frame.pts, &self.detections));
-        let tracked = thread_cpu();
+        let mut tracked = thread_cpu();
         meters.spent(Stage::Track, tracked.saturating_sub(begun));
-        let mut tracked = tracked;
-        if let (Some(lookout), Some(reader)) = (&mut self.lookout, reader) {
-            look_for_plates(lookout, reader, frame, &self.tracks);
+        if looks.any() {
+            self.looks.recognise(looks, frame, &mut self.tracker, &mut self.tracks);
+            self.looks.look(looks, frame, &self.tracks);
             let looked = thread_cpu();
-            meters.spent(Stage::Plates, looked.saturating_sub(tracked));
+            meters.spent(Stage::Looks, looked.saturating_sub(tracked));
             tracked = looked;
         }
         self.told.clear();
-        let plates = self.lookout.as_ref().map_or(&[][..], Lookout::plates);
-        let scene = Scene { rested, plates, ..scene(frame, &self.tracks) };
+        let scene = Scene { rested, plates: self.looks.plates(), ..scene(frame, &self.tracks) };
         let due = self.notes.partition_point(|note| note.at <= frame.captured.at);
         for note in self.notes.drain(..due) {
             self.rules.iter_mut().for_each(|rule| rule.hear(&note));
@@ -310,6 +313,7 @@ impl Judge {
         for rule in &mut self.rules {
             rule.observe(&scene, &mut self.told);
         }
+        self.looks.describe(&mut self.told.happenings);
         let (detections, happenings, near_misses) = (&self.detections, &self.told.happenings, self.told.near_misses());
         self.listener.judged(&Judged { camera, frame, scene, found, detections, happenings, near_misses });
         meters.spent(Stage::Rules, thread_cpu().saturating_sub(tracked));
@@ -320,28 +324,12 @@ impl Judge {
         for rule in &mut self.rules {
             rule.finish(&scene, &mut self.told);
         }
+        self.looks.describe(&mut self.told.happenings);
         let (happenings, near_misses) = (&self.told.happenings, self.told.near_misses());
         self.listener.finished(&Finished { camera, scene, happenings, near_misses });
         self.left = Some(scene.captured.at);
-        if let Some(lookout) = &mut self.lookout {
-            lookout.reset();
-        }
+        self.looks.reset();
         self.rested = Duration::ZERO;
-    }
-}
-
-/// Looks at the vehicles that are due; a plate belongs to the vehicle that was looked at if it lies inside it.
-fn look_for_plates(lookout: &mut Lookout, reader: &mut PlateReader, frame: &Frame, tracks: &[Track]) {
-    let picture = frame.pixels.picture();
-    for (track, rect) in lookout.due(frame.pts, picture.width as u32, tracks).to_vec() {
-        match reader.look(&picture, &rect) {
-            Ok(plates) => {
-                if let Some(plate) = plates.iter().find(|plate| rect.contains(plate.rect.centre())) {
-                    lookout.took(track, &plate.reading, plate.rect, plate.pixels, plate.score);
-                }
-            }
-            Err(error) => tracing::error!("{error}"),
-        }
     }
 }
 

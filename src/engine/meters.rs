@@ -17,8 +17,8 @@ pub enum Stage {
     /// Output into boxes.
     Postprocess,
     Track,
-    /// Plates of vehicles, found and read.
-    Plates,
+    /// Closer looks at single tracks: plates, attributes, appearance.
+    Looks,
     /// Rules, and handing on what they say.
     Rules,
     /// A facade camera's watch, whole.
@@ -32,7 +32,7 @@ impl Stage {
         Stage::Infer,
         Stage::Postprocess,
         Stage::Track,
-        Stage::Plates,
+        Stage::Looks,
         Stage::Rules,
         Stage::Facade,
     ];
@@ -44,7 +44,7 @@ impl Stage {
             Stage::Infer => "infer",
             Stage::Postprocess => "postprocess",
             Stage::Track => "track",
-            Stage::Plates => "plates",
+            Stage::Looks => "looks",
             Stage::Rules => "rules",
             Stage::Facade => "facade",
         }

@@ -2,8 +2,10 @@
 //! camera's results to its judge in frame order. Knows no foreign library: pictures come as `Frame`, models as `Backend`.
 
 mod batch;
+mod crops;
 mod gate;
 mod judge;
+mod looks;
 mod meters;
 mod newest;
 mod overload;
@@ -11,9 +13,10 @@ mod plates;
 mod tally;
 mod watch;
 
-pub use batch::{CameraSpec, Engine, EngineError, EngineSpec, Lane, OpenLane, OpenPlates, Slab, Worker};
+pub use batch::{CameraSpec, Engine, EngineError, EngineSpec, Lane, OpenLane, OpenLooks, Slab, Worker};
 pub use gate::{GateSpec, IdleSpec};
 pub use judge::{Finished, JudgeSpec, Judged, Listener, NOTES_MAX, Rerun};
+pub use looks::{Describer, LookSpec, Looks, Recogniser};
 pub use meters::{BATCH_MAX, Meters, MetersReading, Stage};
 pub use newest::{Batch, LaneTerms, Newest, Taken};
 pub use overload::Overload;

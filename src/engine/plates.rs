@@ -1,9 +1,7 @@
-//! The plates of a picture or of a vehicle in it: a detector, and a reader that gets all of its crops as one batch. One of
-//! them on each worker, like a lane's session; it runs inside its camera's turn, so that a clip gives the same texts every
-//! time, and a camera that has asked for too much waits for nobody but itself.
+//! The plates of a picture or of a vehicle in it: a detector, and a reader that gets all of its crops as one batch.
 
 use super::batch::Slab;
-use super::meters::BATCH_MAX;
+use super::crops::CropNet;
 use crate::base::frame::Picture;
 use crate::base::geometry::Rect;
 use crate::base::model::{Head, InputSpec, Model};
@@ -43,9 +41,7 @@ struct Detector {
 
 /// Reads crops that are plates.
 pub struct TextReader {
-    backend: Box<dyn Backend>,
-    filler: Filler,
-    slots: Slab,
+    net: CropNet,
     alphabet: Vec<char>,
     blank: usize,
     glyphs: Vec<Glyph>,
@@ -55,33 +51,23 @@ impl TextReader {
     /// `model` is the one that `backend` runs; None if its head reads no text.
     pub fn new(model: &Model, backend: Box<dyn Backend>) -> Option<TextReader> {
         let Head::Ctc { blank } = model.head else { return None };
-        let input = backend.input();
         Some(TextReader {
-            filler: Filler::new(input),
-            slots: Slab::new(input, backend.max_batch().min(BATCH_MAX)),
+            net: CropNet::new(backend),
             alphabet: model.classes.iter().map(|class| class.label.chars().next().unwrap_or(' ')).collect(),
             blank,
             glyphs: Vec::new(),
-            backend,
         })
     }
 
     /// A reading for each crop, in order; an unreadable one is empty.
     pub fn read(&mut self, crops: &[Picture<'_>], mut give: impl FnMut(usize, Reading)) -> Result<(), InferError> {
-        let TextReader { backend, filler, slots, alphabet, blank, glyphs } = self;
-        let at_once = backend.max_batch().min(BATCH_MAX);
-        for (chunk, crops) in crops.chunks(at_once).enumerate() {
-            for (slot, crop) in crops.iter().enumerate() {
-                slots.fill(slot, filler, crop);
-            }
-            backend.run(slots.first(crops.len()), crops.len(), &mut |i, outputs| {
-                let read = outputs.first().is_some_and(|logits| ctc::read(logits, alphabet.len(), *blank, glyphs));
-                let glyphs = if read { &glyphs[..] } else { &[] };
-                let letter = |glyph: &Glyph| Letter { character: alphabet[glyph.class as usize], score: glyph.score };
-                give(chunk * at_once + i, Reading { letters: glyphs.iter().map(letter).collect() });
-            })?;
-        }
-        Ok(())
+        let TextReader { net, alphabet, blank, glyphs } = self;
+        net.look(crops, |i, outputs| {
+            let read = outputs.first().is_some_and(|logits| ctc::read(logits, alphabet.len(), *blank, glyphs));
+            let glyphs = if read { &glyphs[..] } else { &[] };
+            let letter = |glyph: &Glyph| Letter { character: alphabet[glyph.class as usize], score: glyph.score };
+            give(i, Reading { letters: glyphs.iter().map(letter).collect() });
+        })
     }
 }
 

@@ -465,6 +465,7 @@ impl Fall {
             class: "falling_object".to_owned(),
             score: report::confidence(&self.looks),
             bounding_box: last.rect(size),
+            attributes: Default::default(),
         };
         let phase = match stage {
             Stage::Pre => Phase::Start,

@@ -2,6 +2,7 @@
 //! or cameras.
 
 pub mod ctc;
+pub mod describe;
 mod dfl;
 mod fastestdet;
 mod nanodet;

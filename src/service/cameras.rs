@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use super::plan::{Plan, open_session, plan};
 use crate::base::detection::Kind;
+use crate::base::look::AttributeGroup;
 use crate::base::model::{InputSpec, Model, Purpose};
 use crate::config::{Camera, Inference, InputSize, Plates};
 use crate::engine::{
-    Batch, CameraSpec, Engine, EngineSpec, GateSpec, IdleSpec, JudgeSpec, Lane, LaneTerms, Listener, OpenLane,
-    OpenPlates, PlateReader, TextReader, WatchDeskSpec,
+    Batch, CameraSpec, Describer, Engine, EngineSpec, GateSpec, IdleSpec, JudgeSpec, Lane, LaneTerms, Listener,
+    LookSpec, Looks, OpenLane, OpenLooks, PlateReader, Recogniser, TextReader, WatchDeskSpec,
 };
 use crate::heads::{DecodeSpec, Decoder};
 use crate::infer::{InferError, Provider, SessionSpec, find_library, load_library};
+use crate::look::{AppearanceSpec, AttributeSpec};
 use crate::rules;
 use crate::system;
 use crate::track::TrackerSpec;
@@ -155,7 +157,7 @@ impl<'a> Loop<'a> {
             lanes: lanes.collect(),
             open: Arc::clone(&open),
             known,
-            plates: self.open_plates(provider),
+            looks: self.open_looks(provider),
             cameras,
             watches,
             thread_cpu: system::thread_cpu as fn() -> Duration,
@@ -163,20 +165,32 @@ impl<'a> Loop<'a> {
         Ok(Engine::start(spec)?)
     }
 
-    /// A reader of plates for each worker, on one thread as the worker's other sessions.
-    fn open_plates(&self, provider: Provider) -> Option<OpenPlates> {
-        let Plates { detector, reader, score_min } =
-            self.cameras.iter().filter(|camera| camera.enabled).find_map(|camera| camera.plates.clone())?;
-        Some(Arc::new(move || {
-            let session = SessionSpec { threads: 1, max_batch: PLATES_AT_ONCE, provider };
-            let finds = Box::new(open_session(&detector, detector.input, SessionSpec { max_batch: 1, ..session })?);
-            let reads = Box::new(open_session(&reader, reader.input, session)?);
-            let text = TextReader::new(&reader, reads).ok_or_else(|| InferError::Model {
-                model: reader.name.clone(),
-                reason: format!("{}, expected one that {}", reader.head.purpose(), Purpose::Text),
-            })?;
-            Ok(PlateReader::new(&detector, detector.input, finds, score_min, text))
-        }))
+    /// The nets for closer looks at single tracks, for each worker, on one thread as the worker's other sessions.
+    fn open_looks(&self, provider: Provider) -> OpenLooks {
+        let enabled = || self.cameras.iter().filter(|camera| camera.enabled);
+        let plates = enabled().find_map(|camera| camera.plates.clone());
+        let attributes = enabled().find_map(|camera| camera.looks.attributes.clone());
+        let appearance = enabled().find_map(|camera| camera.looks.appearance.clone());
+        Arc::new(move || {
+            let one = SessionSpec { threads: 1, max_batch: 1, provider };
+            let session = |model: &Model| open_session(model, model.input, one).map(Box::new);
+            let mut looks = Looks::default();
+            if let Some(Plates { detector, reader, score_min }) = &plates {
+                let at_once = SessionSpec { max_batch: PLATES_AT_ONCE, ..one };
+                let reads = Box::new(open_session(reader, reader.input, at_once)?);
+                let text = TextReader::new(reader, reads).ok_or_else(|| unfit(reader, Purpose::Text))?;
+                looks.plates = Some(PlateReader::new(detector, detector.input, session(detector)?, *score_min, text));
+            }
+            if let Some((model, _)) = &attributes {
+                let describer = Describer::new(model, session(model)?);
+                looks.attributes = Some(describer.ok_or_else(|| unfit(model, Purpose::Description))?);
+            }
+            if let Some((model, _)) = &appearance {
+                let recogniser = Recogniser::new(model, session(model)?);
+                looks.appearance = Some(recogniser.ok_or_else(|| unfit(model, Purpose::Recognition))?);
+            }
+            Ok(looks)
+        })
     }
 
     fn decode_spec(&self, model: &Model) -> DecodeSpec {
@@ -201,10 +215,30 @@ pub fn judge_of(camera: &Camera, model: &Model, near_misses: bool, listener: Box
         tracker: TrackerSpec { score_high: camera.score_min, ..TrackerSpec::default() },
         rules: rules::build(&camera.rules, near_misses),
         near_misses,
-        plates: camera.plates.is_some(),
+        looks: looks_of(camera),
         kinds: kinds.collect(),
         listener,
     }
+}
+
+fn looks_of(camera: &Camera) -> LookSpec {
+    let words = |model: &Model, range: std::ops::Range<usize>| {
+        let labels = model.classes[range].iter().map(|class| class.label.as_str());
+        labels.map(|label| label.split_once('.').map_or(label, |(_, word)| word).to_owned()).collect()
+    };
+    let attributes = camera.looks.attributes.as_ref().map(|(model, score_min)| {
+        let groups = model.groups().into_iter();
+        let groups = groups.map(|(name, range)| AttributeGroup { name: name.into(), values: words(model, range) });
+        AttributeSpec { groups: groups.collect(), score_min: *score_min }
+    });
+    let appearance = camera.looks.appearance.as_ref().map(|(_, similar_min)| *similar_min);
+    let appearance = appearance.map(|similar_min| AppearanceSpec { similar_min });
+    LookSpec { plates: camera.plates.is_some(), attributes, appearance }
+}
+
+fn unfit(model: &Model, wanted: Purpose) -> InferError {
+    let reason = format!("{}, expected one that {wanted}", model.head.purpose());
+    InferError::Model { model: model.name.clone(), reason }
 }
 
 fn gate_of(camera: &Camera) -> GateSpec {

@@ -288,6 +288,7 @@ mod tests {
                         class: "person".into(),
                         score: 0.5,
                         bounding_box: Rect { left: 0.1, top: 0.1, right: 0.2, bottom: 0.2 },
+                        attributes: Default::default(),
                     }],
                     fact: Fact::Intrusion(inside),
                 };

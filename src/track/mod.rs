@@ -186,6 +186,26 @@ impl Tracker {
         (self.away, self.first) = (Some(away), true);
     }
 
+    /// After `update`: the track `newer` is the track `elder`, which began at `born`, come back. It takes the elder's id; what is
+    /// left of the elder ends. Nothing happens where `newer` is not there or the elder is seen elsewhere in this picture.
+    pub fn unite(&mut self, newer: TrackId, elder: TrackId, born: Pts) -> &[Track] {
+        let seen = |track: &Track| track.id == elder && track.matched;
+        let there = self.out.iter().any(|track| track.id == newer) && !self.out.iter().any(seen);
+        if there && newer != elder {
+            self.tracks.retain(|track| track.id != elder);
+            self.out.retain(|track| track.id != elder);
+            let ahead = self.ahead;
+            for track in self.tracks.iter_mut().filter(|track| track.id == newer) {
+                (track.id, track.born) = (elder, track.born.min(Pts(born.0.wrapping_add(ahead))));
+            }
+            for track in self.out.iter_mut().filter(|track| track.id == newer) {
+                (track.id, track.born) = (elder, track.born.min(born));
+            }
+            self.out.sort_unstable_by_key(|track| track.id);
+        }
+        &self.out
+    }
+
     /// The tracker's own time, which goes on across sessions.
     fn own_time(&mut self, pts: Pts) -> Pts {
         if let (Some(away), Some(now)) = (self.away.take(), self.now) {

@@ -232,3 +232,19 @@ impl FromSwitch for Snapshots {
         Snapshots { enabled: Some(on), ..Snapshots::default() }
     }
 }
+
+keys! {
+    /// Models that take a closer look at single subjects; without their names nobody does.
+    Looks {
+        /// Card of a model that says what vehicles are like: `objects[].attributes` of events.
+        attributes: String;
+        /// Attributes that the looks are less sure of are not told.
+        score_min: f64, in 0 to 1, default 0.6;
+        /// Card of a model that tells people apart: who comes out from behind something keeps their track.
+        appearance: String;
+        /// Two people are taken for one from this likeness up: the cosine of their vectors.
+        similar_min: f64, in 0 to 1, default 0.75;
+        /// Cameras that look; all that have a model if absent.
+        cameras: Vec<At<String>>;
+    }
+}

@@ -13,7 +13,7 @@ use crate::base::secret::Secret;
 use crate::base::throttle::Throttle;
 use crate::base::time::Zone;
 use crate::config::places::{At, NamedMap, Place, quoted};
-use crate::config::{Camera, CameraKind, Plates, Snapshots, Want, facade, raw, url};
+use crate::config::{Camera, CameraKind, Looks, Plates, Snapshots, Want, facade, raw, url};
 use crate::media::{Origin, ReelSpec, SourceSpec};
 use crate::motion::MotionSpec;
 use crate::rules::NamedRule;
@@ -132,6 +132,7 @@ impl Desk<'_> {
             rules,
             watch,
             plates: None,
+            looks: Looks::default(),
             snapshots: pictures
                 .is_none_or(|pictures| pictures.enabled())
                 .then(|| Snapshots { boxes: pictures.is_none_or(|pictures| pictures.boxes()) }),
@@ -179,6 +180,40 @@ impl Desk<'_> {
         let reader = model(raw.and_then(|raw| raw.reader.as_ref()), "plate_lprnet_94x24", Purpose::Text);
         let score_min = raw.map_or(0.5, |raw| raw.score_min()) as f32;
         Some(Plates { detector: detector?, reader: reader?, score_min })
+    }
+
+    /// Gives the cameras that are named, or all that have a model, what `looks` says.
+    pub(super) fn looks(&self, at: &At<raw::Looks>, cameras: &mut [Camera], folders: &[PathBuf]) {
+        let raw = &at.value;
+        if raw.attributes.is_none() && raw.appearance.is_none() {
+            self.tell(&at.place, "looks at nothing: expected `attributes` or `appearance`, the card of a model");
+        }
+        let looking = |camera: &Camera| camera.enabled && camera.model.is_some();
+        let named = raw.cameras.as_ref().map(|list| list.value.as_slice());
+        for name in named.unwrap_or_default() {
+            let camera = cameras.iter().find(|camera| camera.id == name.value);
+            if let Some(camera) = camera.filter(|camera| camera.enabled && camera.model.is_none()) {
+                self.tell(
+                    &name.place,
+                    format!("camera {} has no `model`, and so nobody to look at", quoted(&camera.id)),
+                );
+            } else if camera.is_none() && self.want == Want::Run {
+                self.tell(&name.place, format!("no camera {} here", quoted(&name.value)));
+            }
+        }
+        let chosen = |camera: &Camera| named.is_none_or(|named| named.iter().any(|name| name.value == camera.id));
+        let mut chosen: Vec<_> = cameras.iter_mut().filter(|camera| looking(camera) && chosen(camera)).collect();
+        if chosen.is_empty() {
+            return;
+        }
+        let model = |name: &Option<At<String>>, purpose, least: f64| {
+            Some((self.model_for(name.as_ref()?, purpose, folders)?, least as f32))
+        };
+        let attributes = model(&raw.attributes, Purpose::Description, raw.score_min());
+        let appearance = model(&raw.appearance, Purpose::Recognition, raw.similar_min());
+        for camera in &mut chosen {
+            camera.looks = Looks { attributes: attributes.clone(), appearance: appearance.clone() };
+        }
     }
 
     fn model_for(&self, name: &At<String>, purpose: Purpose, folders: &[PathBuf]) -> Option<Model> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use oriel::base::detection::Kind;
-use oriel::base::event::Phase;
+use oriel::base::event::{Happening, Phase};
 use oriel::base::frame::{CameraId, Colour, Frame, OwnedPicture, OwnedPlanes};
 use oriel::base::geometry::{Anchor, Point, Polygon, Rect};
 use oriel::base::time::{Captured, Pts, Timestamp};
@@ -22,16 +22,25 @@ use oriel::track::TrackerSpec;
 struct Heard {
     events: Vec<String>,
     ids: Vec<u64>,
+    /// How long each incident lasted.
+    lasted: Vec<Duration>,
 }
 
 struct Ear(Arc<Mutex<Heard>>);
 
+impl Heard {
+    fn hear(&mut self, happenings: &[Happening]) {
+        for happening in happenings {
+            self.events.push(format!("{} {} {}", happening.rule, word(happening.phase), happening.track));
+            self.lasted.extend(happening.ended.map(|ended| ended.since(happening.began)));
+        }
+    }
+}
+
 impl Listener for Ear {
     fn judged(&mut self, judged: &Judged<'_>) {
         let mut heard = self.0.lock().unwrap();
-        for happening in judged.happenings {
-            heard.events.push(format!("{} {} {}", happening.rule, word(happening.phase), happening.track));
-        }
+        heard.hear(judged.happenings);
         for track in judged.scene.tracks.iter().filter(|track| track.matched) {
             if !heard.ids.contains(&track.id) {
                 heard.ids.push(track.id);
@@ -40,10 +49,7 @@ impl Listener for Ear {
     }
 
     fn finished(&mut self, finished: &Finished<'_>) {
-        let mut heard = self.0.lock().unwrap();
-        for happening in finished.happenings {
-            heard.events.push(format!("{} {} {}", happening.rule, word(happening.phase), happening.track));
-        }
+        self.0.lock().unwrap().hear(finished.happenings);
     }
 }
 
@@ -81,6 +87,23 @@ fn play(parts: &[Part<'_>]) -> Heard {
 }
 
 fn play_in(parts: &[Part<'_>], session: impl Fn(u32) -> u32) -> Heard {
+    play_and(parts, session, |_, _| {})
+}
+
+/// The stream is lost between two parts, and tried again so many seconds later.
+fn play_losing(parts: &[Part<'_>], tried_again: u64) -> Heard {
+    let begun = Instant::now();
+    play_and(
+        parts,
+        |part| part,
+        |judge, session| {
+            judge.pause(session, begun);
+            judge.pause(session, begun + Duration::from_secs(tried_again));
+        },
+    )
+}
+
+fn play_and(parts: &[Part<'_>], session: impl Fn(u32) -> u32, between: impl Fn(&Rerun, u32)) -> Heard {
     let heard = Arc::new(Mutex::new(Heard::default()));
     let mut judge = Rerun::new(
         JudgeSpec {
@@ -111,6 +134,9 @@ fn play_in(parts: &[Part<'_>], session: impl Fn(u32) -> u32) -> Heard {
             let found = cars.iter().map(|x| Found { rect: Rect::new(*x, 0.4, x + 0.2, 0.6), class: 0, score: 0.8 });
             judge.judge(frame, &found.collect::<Vec<_>>());
         }
+        if (part as usize) < parts.len() {
+            between(&judge, session(part));
+        }
     }
     judge.finish();
     Arc::into_inner(heard).unwrap().into_inner().unwrap()
@@ -123,6 +149,35 @@ fn a_parked_car_is_one_object_before_and_after() {
     assert_eq!(heard.ids, [1]);
     let one = ["lane start 1", "lane end 1"];
     assert_eq!(heard.events, [one, one, one].concat(), "and it drove into nothing");
+}
+
+#[test]
+fn an_incident_outlives_a_stream_that_is_back_soon() {
+    let parts: [Part<'_>; 3] = [(1000.0, 50.0, 8.0, &[0.4]), (0.04, 64.0, 8.0, &[0.4]), (9e6, 92.0, 8.0, &[0.4])];
+    let heard = play_losing(&parts, 20);
+    assert_eq!((heard.ids, heard.events), (vec![1], vec!["lane start 1".into(), "lane end 1".into()]));
+    assert_eq!(heard.lasted, [Duration::from_millis(92_000 + 7_900 - 50_000)], "from the first part to the last");
+    let ends = play_losing(&[(0.0, 0.0, 8.0, &[0.4]), (0.0, 10.0, 4.0, &[])], 0).events;
+    assert_eq!(ends, ["lane start 1", "lane end 1"], "it drove off meanwhile");
+}
+
+#[test]
+fn a_stream_that_is_lost_again_and_again_keeps_no_alarm_from_coming() {
+    // Three seconds each, where five are too long.
+    let parts: Vec<Part<'_>> = (0..4).map(|i| (100.0, 10.0 * f64::from(i), 3.0, &[0.4f32][..])).collect();
+    assert_eq!(play_losing(&parts, 5).events, ["lane start 1", "lane end 1"]);
+    assert_eq!(play(&parts).events, [""; 0], "sessions that were ended begin anew");
+}
+
+#[test]
+fn what_is_open_does_not_wait_for_ever() {
+    let parts: [Part<'_>; 2] = [(0.0, 0.0, 8.0, &[0.4]), (0.0, 20.0, 8.0, &[0.4])];
+    let one = ["lane start 1", "lane end 1"];
+    assert_eq!(play_losing(&parts, 31).events, [one, one].concat(), "tried again too late");
+    let parts: [Part<'_>; 2] = [(0.0, 0.0, 8.0, &[0.4]), (0.0, 39.0, 8.0, &[0.4])];
+    let heard = play_losing(&parts, 20);
+    assert_eq!(heard.events[..2], one, "back too late: another car");
+    assert_eq!(heard.events.len(), 4);
 }
 
 #[test]

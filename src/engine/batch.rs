@@ -160,6 +160,17 @@ impl Engine {
         stopped.is_none()
     }
 
+    /// The stream was lost: what is open waits for it, half a minute; called again after that, it ends. Frames of the session that
+    /// are still on their way are dropped.
+    pub fn pause(&self, camera: CameraId, session: u32) {
+        if let Some(desk) = &self.shared.cameras[camera.0 as usize] {
+            desk.bench.pause(session, Instant::now());
+        }
+        if let Some(Some(watch)) = self.shared.watches.get(camera.0 as usize) {
+            watch.interrupt(session);
+        }
+    }
+
     /// The camera's session is over: its open incidents end, frames of it that are still on their way are dropped.
     pub fn interrupt(&self, camera: CameraId, session: u32) {
         if let Some(desk) = &self.shared.cameras[camera.0 as usize] {

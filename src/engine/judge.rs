@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::looks::{LookDesk, LookSpec, Looks};
 use super::meters::{Meters, Stage};
@@ -15,11 +15,11 @@ use crate::base::event::Happening;
 use crate::base::frame::{CameraId, Frame};
 use crate::base::miss::NearMiss;
 use crate::base::scene::Scene;
-use crate::base::time::Timestamp;
+use crate::base::time::{Pts, Timestamp};
 use crate::base::track::Track;
 use crate::heads::Found;
 use crate::rules::{Rule, Told};
-use crate::track::{Tracker, TrackerSpec};
+use crate::track::{GAP_MAX, Tracker, TrackerSpec};
 
 /// What a camera's judge is made of.
 pub struct JudgeSpec {
@@ -98,6 +98,11 @@ impl Rerun {
         self.bench.hear(note);
     }
 
+    /// The stream was lost at `now`.
+    pub fn pause(&self, session: u32, now: Instant) {
+        self.bench.pause(session, now);
+    }
+
     /// Closes what is open.
     pub fn finish(self) {
         self.bench.interrupt(u32::MAX);
@@ -123,6 +128,10 @@ struct Inner {
     spare: Vec<Vec<Found>>,
     /// Of the last judged frame. Not the frame itself: it would keep a picture of the decoder's pool for nothing.
     last: Option<Scene<'static>>,
+    /// Stream's session of the last judged frame.
+    session: u32,
+    /// Since when the stream is lost, while what is open waits for it.
+    paused: Option<Instant>,
     /// Frames of sessions up to this one come too late.
     closed_session: u32,
 }
@@ -144,6 +153,8 @@ struct Judge {
     listener: Box<dyn Listener>,
     /// Of the last judged frame.
     rested: Duration,
+    /// The scene's time less the stream's, wrapping.
+    ahead: u64,
     /// When the last picture of the session before was taken, until the next session's first one.
     left: Option<Timestamp>,
     detections: Vec<Detection>,
@@ -169,6 +180,7 @@ impl Bench {
             kinds: spec.kinds,
             listener: spec.listener,
             rested: Duration::ZERO,
+            ahead: 0,
             left: None,
             detections: Vec::with_capacity(256),
             tracks: Vec::with_capacity(256),
@@ -182,6 +194,8 @@ impl Bench {
             early: VecDeque::with_capacity(workers + 1),
             spare: (0..workers + 1).map(|_| Vec::with_capacity(256)).collect(),
             last: None,
+            session: 0,
+            paused: None,
             closed_session: 0,
         };
         Bench { inner: Mutex::new(inner), tally, meters, thread_cpu }
@@ -213,6 +227,18 @@ impl Bench {
         self.inner.lock().expect("a panic in a judge ends the process through its worker").judge.hear(note);
     }
 
+    /// The stream was lost at `now`. What its rules hold open waits for the stream to be back, half a minute, and is closed by the
+    /// next call after that. Frames of the session that are still on their way are dropped.
+    pub fn pause(&self, session: u32, now: Instant) {
+        let mut inner = self.inner.lock().expect("a panic in a judge ends the process through its worker");
+        inner.closed_session = inner.closed_session.max(session);
+        match inner.paused {
+            Some(since) if now.saturating_duration_since(since) > GAP_MAX => inner.finish(),
+            Some(_) => {}
+            None => inner.paused = inner.last.is_some().then_some(now),
+        }
+    }
+
     /// The camera's session is over: closes what its rules hold open.
     pub fn interrupt(&self, session: u32) {
         let mut inner = self.inner.lock().expect("a panic in a judge ends the process through its worker");
@@ -233,18 +259,37 @@ impl Inner {
         if frame.session <= self.closed_session {
             tally.dropped(Drop::Late);
         } else {
-            if self.last.as_ref().is_some_and(|last| last.session != frame.session) {
-                self.finish();
-            }
-            self.judge.observe(self.camera, &frame, &found, looks, meters, *thread_cpu);
+            let scene = self.enter(&frame);
+            self.judge.observe(self.camera, &frame, scene, &found, looks, meters, *thread_cpu);
             tally.inferred();
             meters.judged(frame.decoded.elapsed());
-            self.last = Some(scene(&frame, &[]));
+            (self.last, self.session) = (Some(scene), frame.session);
         }
         self.spare.push(found);
     }
 
+    /// The frame's scene without its tracks. A new session of a stream that is back soon goes on where the last one ended.
+    fn enter(&mut self, frame: &Frame) -> Scene<'static> {
+        let scene = scene(frame, &[]);
+        let Some(last) = self.last.filter(|_| self.session != frame.session) else {
+            let session = self.last.map_or(frame.session, |last| last.session);
+            return Scene { session, pts: self.judge.time(frame.pts), ..scene };
+        };
+        let away = Duration::try_from(frame.captured.at.duration_since(last.captured.at)).ok();
+        match away.filter(|away| self.paused.take().is_some() && *away <= GAP_MAX) {
+            Some(away) => {
+                self.judge.resume(last.pts.later(away), frame.pts, away);
+                Scene { session: last.session, pts: self.judge.time(frame.pts), ..scene }
+            }
+            None => {
+                self.finish();
+                scene
+            }
+        }
+    }
+
     fn finish(&mut self) {
+        self.paused = None;
         let Some(last) = self.last.take() else { return };
         self.judge.finish(self.camera, last);
     }
@@ -266,6 +311,7 @@ impl Judge {
         &mut self,
         camera: CameraId,
         frame: &Frame,
+        scene: Scene<'_>,
         found: &[Found],
         looks: &mut Looks,
         meters: &Meters,
@@ -294,18 +340,18 @@ impl Judge {
         self.tracker.rest(rested);
         self.rested = frame.rested;
         self.tracks.clear();
-        self.tracks.extend_from_slice(self.tracker.update(frame.pts, &self.detections));
+        self.tracks.extend_from_slice(self.tracker.update(scene.pts, &self.detections));
         let mut tracked = thread_cpu();
         meters.spent(Stage::Track, tracked.saturating_sub(begun));
         if looks.any() {
-            self.looks.recognise(looks, frame, &mut self.tracker, &mut self.tracks);
-            self.looks.look(looks, frame, &self.tracks);
+            self.looks.recognise(looks, frame, scene.pts, &mut self.tracker, &mut self.tracks);
+            self.looks.look(looks, frame, scene.pts, &self.tracks);
             let looked = thread_cpu();
             meters.spent(Stage::Looks, looked.saturating_sub(tracked));
             tracked = looked;
         }
         self.told.clear();
-        let scene = Scene { rested, plates: self.looks.plates(), ..scene(frame, &self.tracks) };
+        let scene = Scene { rested, tracks: &self.tracks, plates: self.looks.plates(), ..scene };
         let due = self.notes.partition_point(|note| note.at <= frame.captured.at);
         for note in self.notes.drain(..due) {
             self.rules.iter_mut().for_each(|rule| rule.hear(&note));
@@ -319,6 +365,18 @@ impl Judge {
         meters.spent(Stage::Rules, thread_cpu().saturating_sub(tracked));
     }
 
+    /// The scene's time of a moment of the stream.
+    fn time(&self, pts: Pts) -> Pts {
+        Pts(pts.0.wrapping_add(self.ahead))
+    }
+
+    /// The stream is back after `away`: its moment `pts` is `at`.
+    fn resume(&mut self, at: Pts, pts: Pts, away: Duration) {
+        self.ahead = at.0.wrapping_sub(pts.0);
+        self.tracker.resume(away);
+        self.rested = Duration::ZERO;
+    }
+
     fn finish(&mut self, camera: CameraId, scene: Scene<'_>) {
         self.told.clear();
         for rule in &mut self.rules {
@@ -329,6 +387,7 @@ impl Judge {
         self.listener.finished(&Finished { camera, scene, happenings, near_misses });
         self.left = Some(scene.captured.at);
         self.looks.reset();
+        self.ahead = 0;
         self.rested = Duration::ZERO;
     }
 }
@@ -340,6 +399,7 @@ pub(super) fn scene<'a>(frame: &Frame, tracks: &'a [Track]) -> Scene<'a> {
         height: picture.height as u32,
         session: frame.session,
         pts: frame.pts,
+        stream: frame.pts,
         captured: frame.captured,
         rested: Duration::ZERO,
         tracks,

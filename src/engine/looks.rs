@@ -7,6 +7,7 @@ use crate::base::event::Happening;
 use crate::base::frame::Frame;
 use crate::base::model::{Head, Model};
 use crate::base::plate::TrackPlate;
+use crate::base::time::Pts;
 use crate::base::track::Track;
 use crate::heads::describe;
 use crate::infer::{Backend, InferError};
@@ -84,13 +85,20 @@ impl LookDesk {
     }
 
     /// People who were here before get their tracks back: before rules see `tracks`, which the tracker has just made.
-    pub fn recognise(&mut self, looks: &mut Looks, frame: &Frame, tracker: &mut Tracker, tracks: &mut Vec<Track>) {
+    pub fn recognise(
+        &mut self,
+        looks: &mut Looks,
+        frame: &Frame,
+        pts: Pts,
+        tracker: &mut Tracker,
+        tracks: &mut Vec<Track>,
+    ) {
         let (Some(desk), Some(Recogniser { net, length, vector })) = (&mut self.appearance, &mut looks.appearance)
         else {
             return;
         };
         let picture = frame.pixels.picture();
-        for (track, rect) in desk.due(frame.pts, picture.height as u32, tracks).to_vec() {
+        for (track, rect) in desk.due(pts, picture.height as u32, tracks).to_vec() {
             let Some((crop, _)) = picture.region(&rect) else { continue };
             vector.clear();
             let looked = net.look(&[crop], |_, outputs| _ = describe::direction(outputs, *length, vector));
@@ -104,11 +112,11 @@ impl LookDesk {
     }
 
     /// Plates and attributes of vehicles that are due.
-    pub fn look(&mut self, looks: &mut Looks, frame: &Frame, tracks: &[Track]) {
+    pub fn look(&mut self, looks: &mut Looks, frame: &Frame, pts: Pts, tracks: &[Track]) {
         let picture = frame.pixels.picture();
         let width = picture.width as u32;
         if let (Some(desk), Some(reader)) = (&mut self.plates, &mut looks.plates) {
-            for (track, rect) in desk.due(frame.pts, width, tracks).to_vec() {
+            for (track, rect) in desk.due(pts, width, tracks).to_vec() {
                 let plates = told(reader.look(&picture, &rect)).unwrap_or_default();
                 // A plate belongs to the vehicle that was looked at if it lies inside it.
                 if let Some(plate) = plates.iter().find(|plate| rect.contains(plate.rect.centre())) {
@@ -117,7 +125,7 @@ impl LookDesk {
             }
         }
         if let (Some(desk), Some(Describer { net, groups, shares })) = (&mut self.attributes, &mut looks.attributes) {
-            for (track, rect) in desk.due(frame.pts, width, tracks).to_vec() {
+            for (track, rect) in desk.due(pts, width, tracks).to_vec() {
                 let Some((crop, _)) = picture.region(&rect) else { continue };
                 shares.clear();
                 told(net.look(&[crop], |_, outputs| _ = describe::shares(outputs, groups, shares)));

@@ -190,6 +190,7 @@ mod tests {
                 height: 100,
                 session: 1,
                 pts: Pts(i as u64),
+                stream: Pts(i as u64),
                 captured: Captured { at: Timestamp::UNIX_EPOCH, source: TimeSource::File, clock_offset_ms: None },
                 rested: std::time::Duration::ZERO,
                 tracks: &tracks,

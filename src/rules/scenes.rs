@@ -54,7 +54,17 @@ fn person(id: TrackId, x: f32, y: f32, pts: Pts) -> Track {
 
 fn scene(pts: Pts, tracks: &[Track]) -> Scene<'_> {
     let captured = Captured { at: Timestamp::UNIX_EPOCH, source: TimeSource::File, clock_offset_ms: None };
-    Scene { width: 640, height: 360, session: 1, pts, captured, rested: Duration::ZERO, tracks, plates: &[] }
+    Scene {
+        width: 640,
+        height: 360,
+        session: 1,
+        pts,
+        stream: pts,
+        captured,
+        rested: Duration::ZERO,
+        tracks,
+        plates: &[],
+    }
 }
 
 fn play(rule: &NamedRule, pictures: impl Iterator<Item = Vec<Track>>) -> Vec<(f64, Happening)> {

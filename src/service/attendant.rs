@@ -112,13 +112,19 @@ impl Attendant {
                     "offline: {}",
                     fault.detail
                 );
-                self.over(session);
+                self.lost(session);
                 self.status(CameraStatus::Offline, Some(fault.reason.word()));
                 self.away(CameraState::Offline, fault.reason);
             }
         });
         self.over(session);
         self.gate.next_era(session);
+    }
+
+    /// The stream is lost, or still is: incidents wait for it for a while, clips end here.
+    fn lost(&self, session: u32) {
+        self.engine.pause(self.id, self.gate.session(session));
+        self.reel.iter().for_each(|reel| reel.cut());
     }
 
     /// The session is over: incidents close, then the clips that they wait for.

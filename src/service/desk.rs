@@ -320,14 +320,14 @@ impl LiveListener {
         let url = |clip: String| format!("/media/{clip}.mp4");
         let Fact::FallingObject(fall) = &happening.fact else {
             let begins = matches!(happening.phase, Phase::Start | Phase::Pulse);
-            if let Some(clip) = begins.then(|| reel.cover(&id, scene.pts)).flatten() {
+            if let Some(clip) = begins.then(|| reel.cover(&id, scene.stream)).flatten() {
                 event.body.common_mut()?.media.get_or_insert_with(Media::default).clip = Some(url(clip));
             }
             return None;
         };
         match fall.stage {
             Stage::Pre => {
-                reel.open(&id, scene.pts);
+                reel.open(&id, scene.stream);
             }
             Stage::Confirmed => {}
             Stage::Retracted => reel.discard(&id),

@@ -77,7 +77,7 @@ impl Envelope {
             frame: FrameRef {
                 width: scene.width,
                 height: scene.height,
-                pts_ns: Some(scene.pts.0),
+                pts_ns: Some(scene.stream.0),
                 time_source: scene.captured.source,
                 clock_offset_ms: scene.captured.clock_offset_ms,
             },
@@ -296,6 +296,7 @@ mod tests {
                 let scene = Scene {
                     session: 1,
                     pts: at,
+                    stream: at,
                     width: 8,
                     height: 8,
                     captured,

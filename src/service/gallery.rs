@@ -162,6 +162,7 @@ mod tests {
                 height: 2,
                 session: 1,
                 pts,
+                stream: pts,
                 captured: frame.captured,
                 rested: Duration::ZERO,
                 tracks: &tracks,

@@ -61,7 +61,7 @@ const ALIKE: f32 = 0.6;
 /// Slower than so many of its own sizes a second is standing.
 const STANDING: f32 = 0.25;
 /// What stood is waited for so long while no picture comes, also across a reconnect.
-const GAP_MAX: Duration = Duration::from_secs(30);
+pub const GAP_MAX: Duration = Duration::from_secs(30);
 /// A second look for lost tracks: boxes are made larger by this share of their size on each side for each second between two
 /// pictures (C-BIoU, arXiv 2211.14317), up to half of it. At slow rates a walker moves more than its width from one picture to
 /// the next; at fast ones a wide look only mistakes one walker for the next (on TUD 25 pictures a second, half of the size

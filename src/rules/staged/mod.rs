@@ -166,6 +166,7 @@ fn play(rule: &NamedRule, pace: Pace, walks: &[&str], notes: &[AccessNote]) -> (
             height: 360,
             session: 1,
             pts,
+            stream: pts,
             captured,
             rested: Duration::ZERO,
             tracks: &[],
@@ -270,7 +271,7 @@ proptest! {
                     id: *id, kind: Kind::ALL[*kind], rect: Rect::new(x - 0.05, y - 0.1, x + 0.05, *y), score: *score,
                     velocity: (0.0, 0.0), born: Pts(0), seen: pts, matched: true,
                 }).collect();
-                let scene = Scene { width: 640, height: 360, session: 1, pts, captured, rested: Duration::ZERO, tracks: &[], plates: &[] };
+                let scene = Scene { width: 640, height: 360, session: 1, pts, stream: pts, captured, rested: Duration::ZERO, tracks: &[], plates: &[] };
                 rules[0].observe(&Scene { tracks: &tracks, ..scene }, &mut out);
                 told.append(&mut out.happenings);
                 out.clear();

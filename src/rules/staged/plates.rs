@@ -18,6 +18,7 @@ fn told(rule: &NamedRule, pictures: &[&str]) -> (Vec<String>, Vec<String>) {
         height: 360,
         session: 1,
         pts: Pts(0),
+        stream: Pts(0),
         captured,
         rested: Duration::ZERO,
         tracks: &[],

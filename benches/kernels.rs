@@ -14,7 +14,7 @@ use ndarray::{ArrayViewD, IxDyn};
 use oriel::base::detection::{Detection, Kind};
 use oriel::base::frame::{Colour, OwnedPicture, OwnedPlanes, Pixels};
 use oriel::base::geometry::Rect;
-use oriel::base::model::{Fit, FitKind, InputSpec};
+use oriel::base::model::{Fit, FitKind, Head, InputSpec, Model, Suppression};
 use oriel::base::time::Pts;
 use oriel::engine::{Batch, Lane, LaneTerms, Meters, Newest, Tally, Worker};
 use oriel::facade::field::Field;
@@ -88,6 +88,27 @@ fn heads(c: &mut Criterion) {
         let view = ArrayViewD::from_shape(IxDyn(&[3549, 85]), &output).expect("as many as the shape says");
         let (mut decoder, mut found) = (Decoder::new(&model, input, spec.clone()), Vec::new());
         c.bench_function(&format!("decode YOLOX 416, {} candidates", 3549 / every), |b| {
+            b.iter(|| decoder.decode(black_box(std::slice::from_ref(&view)), &fit, &mut found));
+        });
+    }
+}
+
+/// 10,000 boxes that all pass, each a class of its own or all of them rivals, most of them over one another.
+fn flood(c: &mut Criterion) {
+    let input = looped::input(640, 640);
+    let model = |suppression| Model { head: Head::YoloV5, suppression, ..looped::model(input, 80, None) };
+    let spec = DecodeSpec { score_min: 0.1, nms_iou: 0.6, max: 200, all_classes: false, wanted: vec![] };
+    let fit = Fit { x_per_pixel: 1.0 / 640.0, y_per_pixel: 1.0 / 640.0, x_offset: 0.0, y_offset: 0.0 };
+    let mut output = vec![0.0f32; 10_000 * 85];
+    for (i, row) in output.chunks_exact_mut(85).enumerate() {
+        let place = |step: usize| (i * step % 640) as f32;
+        row[..4].copy_from_slice(&[place(7), place(13), 40.0 + place(3) / 8.0, 60.0 + place(5) / 8.0]);
+        (row[4], row[5 + i % 80]) = (0.9, 0.5 + (i * 31 % 997) as f32 / 2000.0);
+    }
+    let view = ArrayViewD::from_shape(IxDyn(&[10_000, 85]), &output).expect("as many as the shape says");
+    for (name, suppression) in [("per class", Suppression::PerClass), ("agnostic", Suppression::Agnostic)] {
+        let (mut decoder, mut found) = (Decoder::new(&model(suppression), input, spec.clone()), Vec::new());
+        c.bench_function(&format!("decode and suppress 10,000 boxes, {name}"), |b| {
             b.iter(|| decoder.decode(black_box(std::slice::from_ref(&view)), &fit, &mut found));
         });
     }
@@ -177,5 +198,5 @@ fn noisy_wall(width: usize, height: usize, seed: u32) -> Arc<dyn Pixels> {
     Arc::new(OwnedPicture { width, height, colour: Colour::default(), bytes: OwnedPlanes::I420(bytes) })
 }
 
-criterion_group!(kernels, fill, heads, still, track, turn, facade);
+criterion_group!(kernels, fill, heads, flood, still, track, turn, facade);
 criterion_main!(kernels);

@@ -59,7 +59,8 @@ fn play_at(rule: &NamedRule, pictures: impl IntoIterator<Item = (f64, f64, Vec<T
             let captured = Captured::of_clip(midnight, pts.since(Pts(0)));
             let captured = Captured { source: TimeSource::File, ..captured };
             let rested = Duration::from_secs_f64(rested);
-            let scene = Scene { width: 640, height: 360, session: 1, pts, captured, rested, tracks, plates: &[] };
+            let scene =
+                Scene { width: 640, height: 360, session: 1, pts, stream: pts, captured, rested, tracks, plates: &[] };
             match end {
                 false => rules[0].observe(&scene, out),
                 true => rules[0].finish(&scene, out),

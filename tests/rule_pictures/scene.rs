@@ -114,6 +114,7 @@ pub fn play(rule: &NamedRule, walkers: &[Walker], notes: &[AccessNote], plate: O
             height: 720,
             session: 1,
             pts,
+            stream: pts,
             captured,
             rested: Duration::ZERO,
             tracks: &tracks,

@@ -8,15 +8,17 @@ mod meters;
 mod newest;
 mod overload;
 mod plates;
+mod regions;
 mod tally;
 mod watch;
 
-pub use batch::{CameraSpec, Engine, EngineError, EngineSpec, Lane, OpenLane, OpenPlates, Slab, Worker};
+pub use batch::{CameraSpec, Engine, EngineError, EngineSpec, Lane, OpenLane, OpenPlates, Slab, Slips, Worker};
 pub use gate::{GateSpec, IdleSpec};
 pub use judge::{Finished, JudgeSpec, Judged, Listener, NOTES_MAX, Rerun};
 pub use meters::{BATCH_MAX, Meters, MetersReading, Stage};
 pub use newest::{Batch, LaneTerms, Newest, Taken};
 pub use overload::Overload;
 pub use plates::{PlateReader, SeenPlate, TextReader};
+pub use regions::{REGIONS_MAX, RegionSpec, Spot, Square};
 pub use tally::{Drop, Tally, TallyReading};
 pub use watch::{WatchDeskSpec, Watched};

@@ -329,7 +329,7 @@ impl Looped {
                 kinds,
                 listener: Box::new(Deaf),
             };
-            Some(CameraSpec { lane: 0, gate: GateSpec::default(), judge })
+            Some(CameraSpec { lane: 0, gate: GateSpec::default(), regions: None, judge })
         };
         let terms = LaneTerms { input: model.input, free: None, weight: 1.0, max_batch: 1, max_wait: Duration::ZERO };
         let engine = Engine::start(EngineSpec {

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::looped::{self, Scripted};
+use oriel::base::detection::Kind;
 use oriel::base::frame::{Colour, OwnedPicture, OwnedPlanes};
+use oriel::base::geometry::Rect;
 use oriel::base::model::InputSpec;
 use oriel::base::time::Pts;
-use oriel::engine::{Batch, Lane, LaneTerms, Meters, Newest, Tally, Worker};
+use oriel::engine::{Batch, Lane, LaneTerms, Meters, Newest, RegionSpec, Spot, Square, Tally, Worker};
 use oriel::facade::{Seen, WatchSpec, Watcher};
 use oriel::heads::{DecodeSpec, Decoder};
 use oriel::system::thread_cpu;
@@ -58,22 +60,32 @@ fn a_thousand_turns_allocate_nothing() {
     let mut worker = worker.expect("a scripted model opens");
     let terms = LaneTerms { input: INPUT, free: None, weight: 1.0, max_batch: 4, max_wait: Duration::ZERO };
     let newest = Newest::new([terms], (0..4).map(|_| (Some(0), Arc::new(Tally::default()))));
-    let pixels = looped::grey(96, 54);
+    // One camera has parts that are looked at always, one where something is unclear, the others none.
+    let kinds = vec![Some(Kind::Person)];
+    let spot = Spot { rect: Rect::WHOLE, kinds: vec![Kind::Person] };
+    let fixed = RegionSpec { fixed: vec![Square { left: 0.3, top: 0.2, side: 0.5 }; 2], ..RegionSpec::default() };
+    let auto = RegionSpec { near: vec![spot], kinds, sure: 0.95, ..RegionSpec::default() };
+    let newest = newest.with_regions([Some(Arc::new(fixed)), Some(Arc::new(auto)), None, None]);
+    let pixels = looped::grey(192, 192);
     let mut tracker = Tracker::new(TrackerSpec::default());
-    let (mut boxes, mut before) = (0, 0);
+    let (mut boxes, mut before, mut parts) = (0, 0, 0);
     for turn in 0..1100u64 {
         if turn == 100 {
             before = COUNT.with(Cell::get);
         }
         for camera in 0..4 {
-            newest.put(looped::frame(camera, turn, pixels.clone()));
+            newest.put(looped::stirring(looped::frame(camera, turn, pixels.clone())));
         }
-        let carried = worker.turn(&newest, |_, found, _| boxes += found.map_or(0, <[_]>::len));
+        let carried = worker.turn(&newest, |_, found, slips| {
+            boxes += found.map_or(0, <[_]>::len);
+            parts += slips.looks;
+        });
         assert_eq!(carried, Some(4));
         tracker.update(Pts(turn * 40_000_000), &[]);
     }
     assert_eq!(COUNT.with(Cell::get) - before, 0);
-    assert_eq!(boxes, 4400);
+    assert!(boxes >= 4400, "{boxes}");
+    assert_eq!(parts, 2 * 1100 + 368, "both parts of each picture, and a second look in a third of them");
 }
 
 /// Two standard deviations of noise in a picture of a still wall; a different one for each `seed`.

@@ -6,13 +6,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use oriel::base::detection::Kind;
 use oriel::base::frame::{CameraId, Colour, Frame, OwnedPicture, OwnedPlanes};
+use oriel::base::geometry::Rect;
 use oriel::base::model::Model;
 use oriel::base::time::Pts;
 use oriel::catalog::Catalog;
 use oriel::engine::{
     Batch, CameraSpec, Engine, EngineSpec, Finished, GateSpec, JudgeSpec, Judged, Lane, LaneTerms, Listener,
-    MetersReading, TallyReading,
+    MetersReading, RegionSpec, Spot, Square, TallyReading,
 };
 use oriel::heads::{DecodeSpec, Decoder};
 use oriel::infer::{Provider, RuntimeSpec, SessionSpec, find_library, load_library};
@@ -49,7 +51,7 @@ fn picture(camera: u32, moment: u64, width: usize, height: usize) -> Arc<OwnedPi
 }
 
 fn frame(camera: u32, moment: u64, (width, height): (usize, usize)) -> Frame {
-    common::looped::frame(camera, moment, picture(camera, moment, width, height))
+    common::looped::stirring(common::looped::frame(camera, moment, picture(camera, moment, width, height)))
 }
 
 /// Every box of every frame, bit for bit.
@@ -72,15 +74,28 @@ impl Listener for Keeps {
 
 /// Cameras by the size of their pictures.
 fn engine(model: &Model, way: Way, free: Option<usize>, cameras: usize, seen: &Arc<Mutex<Seen>>) -> Engine {
+    engine_with(model, way, free, cameras, seen, &|_| None)
+}
+
+/// `regions`: by camera.
+fn engine_with(
+    model: &Model,
+    way: Way,
+    free: Option<usize>,
+    cameras: usize,
+    seen: &Arc<Mutex<Seen>>,
+    regions: &dyn Fn(usize) -> Option<RegionSpec>,
+) -> Engine {
     let spec = SessionSpec { threads: way.threads, max_batch: way.batch, provider: Provider::Cpu };
     let decode = DecodeSpec { score_min: 0.02, nms_iou: 0.6, max: 200, all_classes: true, wanted: vec![] };
     let known = if free.is_none() { vec![Batch { lane: 0, input: model.input }] } else { vec![] };
     let terms = LaneTerms { input: model.input, free, weight: 1.0, max_batch: way.batch, max_wait: way.max_wait };
     let opened = model.clone();
-    let cameras = (0..cameras).map(|_| {
+    let cameras = (0..cameras).map(|camera| {
         Some(CameraSpec {
             lane: 0,
             gate: GateSpec::default(),
+            regions: regions(camera),
             judge: JudgeSpec {
                 tracker: TrackerSpec::default(),
                 looks: Default::default(),
@@ -115,8 +130,19 @@ fn played(
     sizes: &[(usize, usize)],
     moments: u64,
 ) -> (Seen, Vec<TallyReading>, MetersReading) {
+    played_with(model, way, free, sizes, moments, &|_| None)
+}
+
+fn played_with(
+    model: &Model,
+    way: Way,
+    free: Option<usize>,
+    sizes: &[(usize, usize)],
+    moments: u64,
+    regions: &dyn Fn(usize) -> Option<RegionSpec>,
+) -> (Seen, Vec<TallyReading>, MetersReading) {
     let seen = Arc::new(Mutex::new(Seen::new()));
-    let engine = engine(model, way, free, sizes.len(), &seen);
+    let engine = engine_with(model, way, free, sizes.len(), &seen, regions);
     std::thread::scope(|scope| {
         for (camera, size) in sizes.iter().enumerate() {
             let engine = &engine;
@@ -151,6 +177,42 @@ fn answers_are_bit_equal_whatever_the_batch_the_workers_and_the_policy() {
         assert!(tallies.iter().all(|tally| (tally.decoded, tally.inferred) == (6, 6)), "{tallies:?}");
         let turns: u64 = (1..).zip(&meters.turns).map(|(n, turns)| n * turns).sum();
         assert_eq!(turns, 30);
+    }
+}
+
+#[test]
+fn second_looks_are_bit_equal_whatever_the_batch_the_workers_and_the_policy() {
+    let model = model("demo_figures");
+    let kinds: Vec<Option<Kind>> = model.classes.iter().map(|class| class.kind).collect();
+    let all: Vec<Kind> = kinds.iter().copied().flatten().collect();
+    // One camera with parts that are always looked at, one without, the others where something is unclear.
+    let regions = |camera: usize| -> Option<RegionSpec> {
+        let spec = RegionSpec { kinds: kinds.clone(), sure: 0.5, strong: 0.4, ..RegionSpec::default() };
+        let fixed = [(0.0, 0.0, 0.5), (0.4, 0.3, 0.4)].map(|(left, top, side)| Square { left, top, side });
+        match camera {
+            0 => Some(RegionSpec { fixed: fixed.to_vec(), ..spec }),
+            1 => None,
+            _ => Some(RegionSpec { near: vec![Spot { rect: Rect::WHOLE, kinds: all.clone() }], ..spec }),
+        }
+    };
+    let sizes = [(960, 540); 4];
+    let (alone, tallies, _) = played_with(&model, ONE_BY_ONE, None, &sizes, 7, &regions);
+    let parts: Vec<u64> = tallies.iter().map(|tally| tally.regions).collect();
+    assert_eq!(parts[..2], [14, 0]);
+    assert!(parts[2..].iter().sum::<u64>() > 1, "{parts:?}");
+    assert!(parts[2..].iter().all(|parts| *parts <= 3), "the first two of six pictures: {parts:?}");
+    let (without, ..) = played(&model, ONE_BY_ONE, None, &sizes, 7);
+    assert_ne!(without, alone, "they show something");
+    let ways = [
+        Way { workers: 2, ..ONE_BY_ONE },
+        Way { workers: 3, batch: 2, ..ONE_BY_ONE },
+        Way { workers: 2, threads: 1, batch: 5, max_wait: 5 * MS },
+    ];
+    for way in ways {
+        let (seen, tallies, _) = played_with(&model, way, None, &sizes, 7, &regions);
+        assert_eq!(seen, alone, "{way:?}");
+        assert!(tallies.iter().all(|tally| (tally.decoded, tally.inferred) == (7, 7)), "{tallies:?}");
+        assert_eq!(tallies.iter().map(|tally| tally.regions).collect::<Vec<_>>(), parts, "{way:?}");
     }
 }
 

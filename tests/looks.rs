@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ndarray::{ArrayD, IxDyn};
 use oriel::base::detection::Kind;
-use oriel::base::frame::{CameraId, Colour, Frame, OwnedPicture, OwnedPlanes};
+use oriel::base::frame::{CameraId, Colour, Frame, OwnedPicture, OwnedPlanes, Stirs};
 use oriel::base::geometry::{Anchor, Point, Polygon, Rect};
 use oriel::base::look::AttributeGroup;
 use oriel::base::model::{ChannelOrder, Class, FitKind, Head, InputSpec, Model, Samples, Suppression};
@@ -187,6 +187,7 @@ fn play(kind: Kind, looks: (LookSpec, Looks), pictures: impl Iterator<Item = Vec
             decoded: Instant::now(),
             decode_cpu: Duration::ZERO,
             rested: Duration::ZERO,
+            stirs: Stirs::default(),
             pixels: Arc::new(picture(&things)),
         };
         judge.judge(frame, &things.iter().map(found).collect::<Vec<_>>());

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use oriel::base::detection::Kind;
 use oriel::base::event::{Happening, Phase};
-use oriel::base::frame::{CameraId, Colour, Frame, OwnedPicture, OwnedPlanes};
+use oriel::base::frame::{CameraId, Colour, Frame, OwnedPicture, OwnedPlanes, Stirs};
 use oriel::base::geometry::{Anchor, Point, Polygon, Rect};
 use oriel::base::time::{Captured, Pts, Timestamp};
 use oriel::engine::{Finished, JudgeSpec, Judged, Listener, Rerun};
@@ -129,6 +129,7 @@ fn play_and(parts: &[Part<'_>], session: impl Fn(u32) -> u32, between: impl Fn(&
                 decoded: Instant::now(),
                 decode_cpu: Duration::ZERO,
                 rested: Duration::ZERO,
+                stirs: Stirs::default(),
                 pixels: pixels.clone(),
             };
             let found = cars.iter().map(|x| Found { rect: Rect::new(*x, 0.4, x + 0.2, 0.6), class: 0, score: 0.8 });

@@ -252,7 +252,7 @@ fn an_idle_camera_decodes_key_pictures_alone_and_wakes_with_the_next_one() {
             Ok(Lane { backend, decoder: Decoder::new(&model, input, decode.clone()) })
         }),
         known: vec![Batch { lane: 0, input }],
-        cameras: vec![Some(CameraSpec { lane: 0, gate, judge })],
+        cameras: vec![Some(CameraSpec { lane: 0, gate, regions: None, judge })],
         watches: Vec::new(),
         thread_cpu: oriel::system::thread_cpu,
     });

@@ -24,7 +24,48 @@ pub struct Frame {
     pub decode_cpu: Duration,
     /// How much of the session before it was seen to be still, and not analysed for that. Grows within one session.
     pub rested: Duration,
+    /// Where it differs from what its camera usually shows; nowhere, where nobody asks.
+    pub stirs: Stirs,
     pub pixels: Arc<dyn Pixels>,
+}
+
+/// Parts of a picture in which something goes on, as coarse cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stirs {
+    /// From the top; the lowest bit is on the left.
+    rows: [u32; Stirs::SIDE],
+}
+
+impl Stirs {
+    /// Cells of a row, and rows.
+    const SIDE: usize = 32;
+
+    /// Something goes on at this point, in fractions of the picture.
+    pub fn mark(&mut self, x: f32, y: f32) {
+        self.rows[Stirs::cell(y)] |= 1 << Stirs::cell(x);
+    }
+
+    /// Does something go on in a cell that `rect` touches?
+    pub fn touch(&self, rect: &Rect) -> bool {
+        let (first, last) = (Stirs::cell(rect.left), Stirs::cell(rect.right));
+        let columns = (u32::MAX >> (Stirs::SIDE - 1 - (last - first).min(Stirs::SIDE - 1))) << first;
+        rect.left <= rect.right
+            && self
+                .rows
+                .iter()
+                .take(Stirs::cell(rect.bottom) + 1)
+                .skip(Stirs::cell(rect.top))
+                .any(|row| row & columns != 0)
+    }
+
+    /// Share of the cells, 0..1.
+    pub fn share(&self) -> f32 {
+        self.rows.iter().map(|row| row.count_ones()).sum::<u32>() as f32 / (Stirs::SIDE * Stirs::SIDE) as f32
+    }
+
+    fn cell(fraction: f32) -> usize {
+        (fraction.max(0.0) * Stirs::SIDE as f32).min(Stirs::SIDE as f32 - 1.0) as usize
+    }
 }
 
 /// Memory that holds a picture: a mapped decoder buffer, or a test's own bytes.
@@ -59,6 +100,13 @@ impl<'a> Picture<'a> {
         if x1 <= x0 || y1 <= y0 {
             return None;
         }
+        Some(self.cut(x0, y0, x1 - x0, y1 - y0))
+    }
+
+    /// `width` x `height` pixels from (`x0`, `y0`), without copying, and what they are of the picture. They lie inside it, and
+    /// start at even ones where chroma is halved.
+    pub fn cut(&self, x0: usize, y0: usize, width: usize, height: usize) -> (Picture<'a>, Rect) {
+        debug_assert!(x0 + width <= self.width && y0 + height <= self.height, "inside the picture");
         let part = |plane: Plane<'a>, x: usize, y: usize| {
             let skipped = (y * plane.stride + x).min(plane.data.len());
             Plane { data: &plane.data[skipped..], stride: plane.stride }
@@ -72,12 +120,12 @@ impl<'a> Picture<'a> {
             Planes::Rgb(plane) => Planes::Rgb(part(plane, 3 * x0, y0)),
         };
         let covered = Rect {
-            left: x0 as f32 / width,
-            top: y0 as f32 / height,
-            right: x1 as f32 / width,
-            bottom: y1 as f32 / height,
+            left: x0 as f32 / self.width as f32,
+            top: y0 as f32 / self.height as f32,
+            right: (x0 + width) as f32 / self.width as f32,
+            bottom: (y0 + height) as f32 / self.height as f32,
         };
-        Some((Picture { width: x1 - x0, height: y1 - y0, planes, colour: self.colour }, covered))
+        (Picture { width, height, planes, colour: self.colour }, covered)
     }
 }
 
@@ -173,6 +221,18 @@ impl Pixels for OwnedPicture {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stirs_is_told_by_place() {
+        let mut stirs = Stirs::default();
+        assert!(!stirs.touch(&Rect::WHOLE) && stirs.share() == 0.0);
+        stirs.mark(0.5, 0.99);
+        stirs.mark(1.0, 0.0);
+        assert_eq!(stirs.share(), 2.0 / 1024.0);
+        assert!(stirs.touch(&Rect::WHOLE) && stirs.touch(&Rect::new(0.4, 0.9, 0.52, 1.0)));
+        assert!(stirs.touch(&Rect::new(0.98, -0.5, 1.5, 0.01)));
+        assert!(!stirs.touch(&Rect::new(0.0, 0.1, 0.4, 1.0)) && !stirs.touch(&Rect::new(0.0, 0.1, 1.0, 0.9)));
+    }
 
     #[test]
     fn a_region_shows_what_the_picture_shows_there() {

@@ -27,8 +27,27 @@ pub struct Rect {
 }
 
 impl Rect {
+    /// All of the picture.
+    pub const WHOLE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
+
     pub const fn new(left: f32, top: f32, right: f32, bottom: f32) -> Rect {
         Rect { left, top, right, bottom }
+    }
+
+    /// Left, top, right, bottom.
+    pub fn sides(&self) -> [f32; 4] {
+        [self.left, self.top, self.right, self.bottom]
+    }
+
+    /// The smallest box around `points`; an empty one at the top left without any.
+    pub fn around(points: &[Point]) -> Rect {
+        let Some(first) = points.first() else { return Rect::default() };
+        points.iter().fold(Rect::new(first.x, first.y, first.x, first.y), |rect, point| Rect {
+            left: rect.left.min(point.x),
+            top: rect.top.min(point.y),
+            right: rect.right.max(point.x),
+            bottom: rect.bottom.max(point.y),
+        })
     }
 
     pub fn width(&self) -> f32 {

@@ -370,7 +370,7 @@ fn stats() -> Value {
         "time": "2026-11-23T07:15:10Z", "node": "gate-box-3", "version": "0.1.0",
         "cameras": { "north-in": {
             "online": true, "status": "online", "reason": null, "decoded": 250, "inferred": 248,
-            "dropped": { "replaced": 2 }, "refused_rows": 0, "fps": 24.8,
+            "dropped": { "replaced": 2 }, "refused_rows": 0, "regions": 12, "regions_shed": 0, "fps": 24.8,
         } },
         "events_refused": 0, "snapshots_skipped": 0,
     })
@@ -553,6 +553,8 @@ fn schemas() -> Map<String, Value> {
                             "inferred": natural,
                             "dropped": { "type": "object", "description": "By reason.", "additionalProperties": natural },
                             "refused_rows": natural,
+                            "regions": natural,
+                            "regions_shed": natural,
                             "fps": { "type": "number" },
                         },
                     },

@@ -13,7 +13,7 @@ use super::annotate::Annotator;
 use super::{BadInput, Failure, Outcome, check};
 use crate::base::access::AccessNote;
 use crate::base::event::{Event, Happening, ModelRef};
-use crate::base::frame::{CameraId, Colour, Frame, Picture, Pixels, Plane, Planes};
+use crate::base::frame::{CameraId, Colour, Frame, Picture, Pixels, Plane, Planes, Stirs};
 use crate::base::geometry::Rect;
 use crate::base::miss::NearMiss;
 use crate::base::model::Model;
@@ -125,12 +125,13 @@ pub fn run(args: Args) -> Outcome {
     let ran = media::run_once(&cameras[0].source, &media::Session::replay(args.start), &stop, on_shot, || {});
     let engine = Arc::into_inner(engine).context("the source still holds the engine")?;
     let (counts, _) = engine.close().context("an inference worker panicked; see the message above")?;
-    let decoded = counts.first().map_or(0, |camera| camera.decoded);
+    let (decoded, regions) = counts.first().map_or((0, 0), |camera| (camera.decoded, camera.regions));
     bar.finish_and_clear();
     let mut recorder = recorder.lock().expect("the workers have ended");
     recorder.flush()?;
     ran.map_err(|fault| Failure::Input(anyhow!(fault).context(format!("{}", clip.display()))))?;
-    recorder.tell(&args, &format!("{}: {{}} frames judged of {decoded} decoded", clip.display()))
+    let more = if regions == 0 { String::new() } else { format!(" and {regions} parts of them") };
+    recorder.tell(&args, &format!("{}: {{}} frames{more} judged of {decoded} decoded", clip.display()))
 }
 
 /// The rules over detections from a file: what a complaint from the field becomes.
@@ -216,6 +217,7 @@ impl SeenFrame {
             decoded: Instant::now(),
             decode_cpu: Duration::ZERO,
             rested: Duration::from_nanos(self.rested_ns),
+            stirs: Stirs::default(),
             pixels: Arc::new(Unseen { width: self.width as usize, height: self.height as usize }),
         }
     }

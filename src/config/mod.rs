@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::detection::Kind;
-use crate::base::geometry::{Line, Polygon};
+use crate::base::geometry::{Line, Polygon, Rect};
 use crate::base::model::Model;
 use crate::base::secret::Secret;
 use crate::base::time::Zone;
@@ -247,6 +247,8 @@ pub struct Camera {
     pub model: Option<Model>,
     /// Least time between two analysed pictures; zero analyses all of them.
     pub detect_every: Duration,
+    /// What is analysed once more, larger.
+    pub regions: Regions,
     /// None analyses still pictures too.
     pub motion: Option<MotionSpec>,
     /// Key pictures alone are decoded so long after the last motion; None decodes all.
@@ -270,6 +272,17 @@ pub struct Camera {
     pub blur: Vec<Polygon>,
     /// None makes no clips.
     pub clips: Option<ReelSpec>,
+}
+
+/// Parts of the picture that are analysed once more, larger.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Regions {
+    /// Around what was not seen clearly near what a rule looks at.
+    #[default]
+    Auto,
+    Off,
+    /// These, in every picture; never empty.
+    Fixed(Vec<Rect>),
 }
 
 /// How pictures of events are made.

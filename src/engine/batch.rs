@@ -12,10 +12,12 @@ use super::judge::{Bench, JudgeSpec};
 use super::looks::Looks;
 use super::meters::{BATCH_MAX, Meters, MetersReading, Stage};
 use super::newest::{Batch, LaneTerms, Newest, Taken};
+use super::regions::{REGIONS_MAX, RegionSpec, Square, placed};
 use super::tally::{Drop, Tally, TallyReading};
 use super::watch::{WatchDesk, WatchDeskSpec};
 use crate::base::access::AccessNote;
 use crate::base::frame::{CameraId, Frame, Picture};
+use crate::base::geometry::Rect;
 use crate::base::model::{Fit, InputSpec, Samples};
 use crate::heads::{Decoder, Found};
 use crate::infer::{Backend, InferError, Slots};
@@ -54,6 +56,8 @@ pub struct EngineSpec {
 pub struct CameraSpec {
     pub lane: usize,
     pub gate: GateSpec,
+    /// None: a picture is one slot.
+    pub regions: Option<RegionSpec>,
     pub judge: JudgeSpec,
 }
 
@@ -94,7 +98,8 @@ impl Engine {
         let tallies: Vec<_> = cameras.iter().map(|_| Arc::new(Tally::default())).collect();
         let meters = Arc::new(Meters::default());
         let lane_of = cameras.iter().map(|camera| camera.as_ref().map(|camera| camera.lane));
-        let newest = Newest::new(lanes.iter().copied(), lane_of.zip(tallies.iter().cloned()));
+        let regions: Vec<_> = cameras.iter().map(|camera| camera.as_ref()?.regions.clone().map(Arc::new)).collect();
+        let newest = Newest::new(lanes.iter().copied(), lane_of.zip(tallies.iter().cloned())).with_regions(regions);
         let cameras = cameras.into_iter().zip(&tallies).enumerate().map(|(index, (camera, tally))| {
             let id = CameraId(index as u32);
             let CameraSpec { gate, judge, .. } = camera?;
@@ -230,11 +235,26 @@ pub struct Worker {
     open: OpenLane,
     desks: Vec<LaneDesk>,
     frames: Vec<Taken>,
-    fits: Vec<Fit>,
+    /// Of each slot, with what it covers of its frame.
+    fits: Vec<(Fit, Rect)>,
     found: Vec<Vec<Found>>,
     refused: Vec<usize>,
+    /// Second looks of each frame.
+    looks: Vec<usize>,
+    jobs: Vec<Job>,
+    /// What one slot has shown, before it is put where it belongs.
+    shown: Vec<Found>,
+    /// What parts of the frames have shown, by frame.
+    parts: Vec<(usize, Found)>,
     meters: Arc<Meters>,
     thread_cpu: fn() -> Duration,
+}
+
+/// What a slot is filled with: a frame of the batch, or a part of it.
+#[derive(Clone, Copy)]
+struct Job {
+    frame: usize,
+    part: Option<Square>,
 }
 
 struct LaneDesk {
@@ -242,6 +262,15 @@ struct LaneDesk {
     lane: Lane,
     filler: Filler,
     slots: Slab,
+}
+
+/// What is counted of one frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Slips {
+    /// Rows of model output that are no numbers.
+    pub refused: usize,
+    /// Slots that its parts took.
+    pub looks: usize,
 }
 
 /// Slots of one input, one after the other, of the type it says.
@@ -299,6 +328,10 @@ impl Worker {
             fits: Vec::with_capacity(most),
             found: (0..most).map(|_| Vec::with_capacity(256)).collect(),
             refused: vec![0; most],
+            looks: vec![0; most],
+            jobs: Vec::with_capacity(most * (1 + REGIONS_MAX)),
+            shown: Vec::with_capacity(256),
+            parts: Vec::with_capacity(256),
             meters,
             thread_cpu,
         };
@@ -308,20 +341,21 @@ impl Worker {
         Ok(worker)
     }
 
-    fn turn_shared(&mut self, shared: &Shared, looks: &mut Looks) -> bool {
-        self.turn(&shared.newest, |taken, found, refused| {
+    fn turn_shared(&mut self, shared: &Shared, nets: &mut Looks) -> bool {
+        self.turn(&shared.newest, |taken, found, Slips { refused, looks }| {
             let camera = taken.frame.camera.0 as usize;
             shared.tallies[camera].refused_rows(refused);
+            shared.tallies[camera].regions(looks);
             if let Some(desk) = &shared.cameras[camera] {
-                desk.bench.give(taken, found, looks);
+                desk.bench.give(taken, found, nets);
             }
         })
         .is_some()
     }
 
-    /// One turn: take, fit, run, give. `give` gets each frame with its boxes (None if the model failed) and the number of
-    /// refused rows. Returns how many frames the turn carried, or None once `newest` is closed and empty.
-    pub fn turn(&mut self, newest: &Newest, mut give: impl FnMut(Taken, Option<&[Found]>, usize)) -> Option<usize> {
+    /// One turn: take, fit, run, give. `give` gets each frame with its boxes (None if the model failed) and what is to be
+    /// counted. Returns how many frames the turn carried, or None once `newest` is closed and empty.
+    pub fn turn(&mut self, newest: &Newest, mut give: impl FnMut(Taken, Option<&[Found]>, Slips)) -> Option<usize> {
         self.frames.clear();
         let batch = newest.take(&mut self.frames)?;
         let begun = Instant::now();
@@ -339,28 +373,66 @@ impl Worker {
         self.meters.turned(n);
         newest.charge(batch.lane, n, begun.elapsed());
         for (i, taken) in self.frames.drain(..).enumerate() {
-            let (found, refused) = match ran {
-                Ok(()) => (Some(self.found[i].as_slice()), self.refused[i]),
-                Err(_) => (None, 0),
+            let (found, slips) = match ran {
+                Ok(()) => (Some(self.found[i].as_slice()), Slips { refused: self.refused[i], looks: self.looks[i] }),
+                Err(_) => (None, Slips::default()),
             };
-            give(taken, found, refused);
+            give(taken, found, slips);
         }
         Some(n)
     }
 
-    /// Fits, runs and decodes `self.frames` into `self.found`.
+    /// Fits, runs and decodes `self.frames` into `self.found`: all of them and their fixed parts at once, then the parts in which
+    /// those have left something unclear.
     fn run(&mut self, batch: Batch) -> Result<(), InferError> {
         let index = self.desk(batch)?;
-        let Worker { desks, frames, fits, found, refused, meters, thread_cpu, .. } = self;
+        let Worker { frames, jobs, refused, looks, parts, .. } = self;
+        let n = frames.len();
+        refused[..n].fill(0);
+        looks[..n].fill(0);
+        parts.clear();
+        jobs.clear();
+        jobs.extend((0..n).map(|frame| Job { frame, part: None }));
+        for (frame, taken) in frames.iter().enumerate() {
+            let fixed = taken.regions.iter().flat_map(|regions| regions.fixed.iter().take(REGIONS_MAX));
+            jobs.extend(fixed.map(|part| Job { frame, part: Some(*part) }));
+        }
+        self.work(index)?;
+        let Worker { frames, jobs, found, .. } = self;
+        jobs.clear();
+        for (frame, taken) in frames.iter().enumerate() {
+            let unclear = |regions: &Arc<RegionSpec>| regions.unclear(&found[frame], &taken.frame, batch.input);
+            let part = taken.regions.as_ref().and_then(unclear);
+            jobs.extend(part.map(|part| Job { frame, part: Some(part) }));
+        }
+        self.work(index)?;
+        let Worker { frames, found, shown, parts, .. } = self;
+        for (frame, taken) in frames.iter().enumerate() {
+            if let Some(regions) = &taken.regions {
+                shown.clear();
+                shown.extend(parts.iter().filter(|(of, _)| *of == frame).map(|(_, found)| *found));
+                regions.merge(&mut found[frame], shown);
+            }
+        }
+        Ok(())
+    }
+
+    /// Fits, runs and decodes `self.jobs`: whole frames into `self.found`, parts into `self.parts`.
+    fn work(&mut self, index: usize) -> Result<(), InferError> {
+        let Worker { desks, frames, fits, found, refused, looks, jobs, shown, parts, meters, thread_cpu, .. } = self;
         let LaneDesk { lane: Lane { backend, decoder }, filler, slots, .. } = &mut desks[index];
         // A model with a fixed batch of one takes its pictures one after the other.
-        let at_once = backend.max_batch();
-        for (chunk, frames) in frames.chunks(at_once).enumerate() {
-            let n = frames.len();
+        for jobs in jobs.chunks(backend.max_batch().min(BATCH_MAX)) {
+            let n = jobs.len();
             let begun = thread_cpu();
             fits.clear();
-            for (slot, taken) in frames.iter().enumerate() {
-                fits.push(slots.fill(slot, filler, &taken.frame.pixels.picture()));
+            for (slot, job) in jobs.iter().enumerate() {
+                let picture = frames[job.frame].frame.pixels.picture();
+                let (picture, covered) = match job.part {
+                    Some(part) => part.cut(&picture),
+                    None => (picture, Rect::WHOLE),
+                };
+                fits.push((slots.fill(slot, filler, &picture), covered));
             }
             let filled = thread_cpu();
             meters.spent_on(Stage::Preprocess, filled.saturating_sub(begun), n);
@@ -370,8 +442,14 @@ impl Worker {
             backend.run(slots.first(n), n, &mut |i, outputs| {
                 took.get_or_insert_with(|| started.elapsed());
                 let begun = thread_cpu();
-                let row = chunk * at_once + i;
-                refused[row] = decoder.decode(outputs, &fits[i], &mut found[row]);
+                let (Job { frame, part }, (fit, covered)) = (jobs[i], &fits[i]);
+                if part.is_none() {
+                    refused[frame] += decoder.decode(outputs, fit, &mut found[frame]);
+                } else {
+                    refused[frame] += decoder.decode(outputs, fit, shown);
+                    looks[frame] += 1;
+                    parts.extend(shown.iter().filter_map(|found| Some((frame, placed(found, covered)?))));
+                }
                 decoding += thread_cpu().saturating_sub(begun);
             })?;
             let ran = thread_cpu().saturating_sub(filled);

@@ -19,6 +19,8 @@ pub struct GateSpec {
     pub motion: Option<MotionSpec>,
     /// Needs `motion`.
     pub idle: Option<IdleSpec>,
+    /// Pictures are told where something goes on in them, for who looks at parts of them.
+    pub stirs: bool,
 }
 
 /// When key pictures are enough.
@@ -35,6 +37,8 @@ pub(super) struct Gate {
     session: u32,
     due: Pts,
     motion: Option<MotionGate>,
+    /// Where `motion` is None and `stirs` is asked for: it looks, and stops nothing.
+    looks_on: Option<MotionGate>,
     /// Last picture in which something went on.
     active: Pts,
     /// Last picture that the motion gate looked at, and what it has seen of stillness in this session.
@@ -45,7 +49,8 @@ pub(super) struct Gate {
 impl Gate {
     pub fn new(spec: GateSpec) -> Gate {
         let motion = spec.motion.clone().map(MotionGate::new);
-        Gate { spec, session: 0, due: Pts(0), motion, active: Pts(0), looked: Pts(0), rested: Duration::ZERO }
+        let looks_on = (spec.stirs && motion.is_none()).then(|| MotionGate::new(MotionSpec::default()));
+        Gate { spec, session: 0, due: Pts(0), motion, looks_on, active: Pts(0), looked: Pts(0), rested: Duration::ZERO }
     }
 
     /// Why the frame is not analysed, or None if it is. Tells the frame how much of its session was still.
@@ -56,14 +61,20 @@ impl Gate {
             self.active = frame.pts;
             self.looked = frame.pts;
             self.rested = Duration::ZERO;
-            if let Some(motion) = &mut self.motion {
-                motion.reset();
-            }
+            self.motion.iter_mut().chain(&mut self.looks_on).for_each(MotionGate::reset);
         }
         if !self.is_due(frame.pts) {
             return Some(Drop::NotDue);
         }
-        let verdict = self.motion.as_mut()?.observe(&frame.pixels.picture(), frame.pts);
+        if let Some(looks_on) = &mut self.looks_on {
+            looks_on.observe(&frame.pixels.picture(), frame.pts);
+            frame.stirs = looks_on.stirs();
+        }
+        let motion = self.motion.as_mut()?;
+        let verdict = motion.observe(&frame.pixels.picture(), frame.pts);
+        if self.spec.stirs {
+            frame.stirs = motion.stirs();
+        }
         if matches!(verdict, Verdict::Still | Verdict::Refresh) {
             self.rested += frame.pts.since(self.looked);
         } else {
@@ -99,7 +110,8 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::base::frame::{CameraId, Colour, OwnedPicture, OwnedPlanes};
+    use crate::base::frame::{CameraId, Colour, OwnedPicture, OwnedPlanes, Stirs};
+    use crate::base::geometry::Rect;
     use crate::base::time::{Captured, TimeSource, Timestamp};
 
     fn due(every: Duration, pts_ms: impl Iterator<Item = u64>) -> Vec<u64> {
@@ -130,6 +142,7 @@ mod tests {
             decoded: Instant::now(),
             decode_cpu: Duration::ZERO,
             rested: Duration::ZERO,
+            stirs: Stirs::default(),
             pixels: Arc::new(OwnedPicture {
                 width,
                 height,
@@ -144,7 +157,8 @@ mod tests {
         let throttle = Arc::new(Throttle::default());
         let idle = IdleSpec { after: Duration::from_secs(8), throttle: Arc::clone(&throttle) };
         let motion = MotionSpec { hold: Duration::from_secs(1), gap: Duration::from_secs(30), ..MotionSpec::default() };
-        let mut gate = Gate::new(GateSpec { every: Duration::ZERO, motion: Some(motion), idle: Some(idle) });
+        let mut gate =
+            Gate::new(GateSpec { every: Duration::ZERO, motion: Some(motion), idle: Some(idle), stirs: false });
         let stopped = (0..250).filter(|i| gate.stops(&mut frame(1, i * 40, None)) == Some(Drop::Still)).count();
         assert!(stopped > 120, "{stopped} of 250 still pictures stop");
         assert!(!throttle.keyframes_only(), "learning counts as something going on");
@@ -157,6 +171,26 @@ mod tests {
         assert!(mover.rested > Duration::from_secs(9) && mover.rested < Duration::from_secs(12), "{:?}", mover.rested);
         assert!(!throttle.keyframes_only());
         assert_eq!(gate.stops(&mut frame(2, 0, None)), None, "a new session is learned anew");
+    }
+
+    #[test]
+    fn where_something_goes_on_is_told_and_nothing_is_stopped() {
+        let mut gate = Gate::new(GateSpec { stirs: true, ..GateSpec::default() });
+        let mut seen = |session, ms, x| {
+            let mut frame = frame(session, ms, x);
+            assert_eq!(gate.stops(&mut frame), None);
+            frame.stirs
+        };
+        let new: Vec<_> = (0..50).map(|i| seen(1, i * 40, Some(10 * i as usize % 280)).share()).collect();
+        assert!(new.iter().all(|share| *share == 0.0), "the scene is new");
+        for i in 50..250 {
+            seen(1, i * 40, None);
+        }
+        let stirs = seen(1, 10_000, Some(100));
+        // The block lies at 100..130 of 320 and 60..120 of 180.
+        assert!(stirs.touch(&Rect::new(0.33, 0.4, 0.38, 0.6)), "{stirs:?}");
+        assert!(!stirs.touch(&Rect::new(0.5, 0.0, 1.0, 1.0)) && !stirs.touch(&Rect::new(0.0, 0.8, 1.0, 1.0)));
+        assert_eq!(seen(2, 0, Some(100)).share(), 0.0, "a new session is learned anew");
     }
 
     #[test]

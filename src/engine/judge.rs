@@ -89,7 +89,7 @@ impl Rerun {
 
     /// What the model found in the next frame.
     pub fn judge(&mut self, frame: Frame, found: &[Found]) {
-        self.bench.give(Taken { frame, ticket: self.judged }, Some(found), &mut self.looks);
+        self.bench.give(Taken { frame, ticket: self.judged, regions: None }, Some(found), &mut self.looks);
         self.judged += 1;
     }
 

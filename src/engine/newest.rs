@@ -8,6 +8,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use super::regions::RegionSpec;
 use super::tally::{Drop, Tally};
 use crate::base::frame::{CameraId, Frame};
 use crate::base::model::InputSpec;
@@ -17,6 +18,8 @@ pub struct Taken {
     pub frame: Frame,
     /// Counts the frames of one camera that were taken, from 0 without gaps: results are handed back in this order.
     pub ticket: u64,
+    /// Parts of it may be looked at once more.
+    pub regions: Option<Arc<RegionSpec>>,
 }
 
 /// What the places know of a lane.
@@ -57,10 +60,13 @@ struct State {
     /// What the clock of the lane that is served last said when its turn came: the time of the whole.
     now: f64,
     closed: bool,
+    pressure: Pressure,
 }
 
 struct Place {
     lane: usize,
+    regions: Option<Arc<RegionSpec>>,
+    tally: Arc<Tally>,
     waiting: Option<(Frame, InputSpec)>,
     tickets: u64,
 }
@@ -79,6 +85,22 @@ struct Lane {
     sizes: Vec<(usize, usize)>,
 }
 
+/// Whether the box is behind, from how many pictures of all cameras are replaced.
+#[derive(Default)]
+struct Pressure {
+    /// Share of the pictures lately that replaced an unread one.
+    replaced: f64,
+    /// Second looks are left out until then.
+    until: Option<Instant>,
+}
+
+/// Second looks are the first to go: a quarter of what makes a camera `degraded`.
+const PRESSED: f64 = 0.05;
+/// They come back after this; if they are what is too much, a picture in twenty is lost for a second of this time.
+const RELIEF: Duration = Duration::from_secs(30);
+/// Pictures of each camera that `Pressure::replaced` is a mean of.
+const PRESSURE_PICTURES: f64 = 32.0;
+
 /// Each size has a session of its own on every worker; cameras have few shapes. Further ones take the card's.
 const SIZES_MAX: usize = 8;
 
@@ -91,16 +113,28 @@ impl Newest {
         let (places, tallies) = cameras
             .into_iter()
             // A lane that is not there is never asked for: the engine drops such a camera's frames before.
-            .map(|(lane, tally)| (Place { lane: lane.unwrap_or(usize::MAX), waiting: None, tickets: 0 }, tally))
+            .map(|(lane, tally)| {
+                let (lane, counted) = (lane.unwrap_or(usize::MAX), Arc::clone(&tally));
+                (Place { lane, regions: None, tally: counted, waiting: None, tickets: 0 }, tally)
+            })
             .collect::<(Vec<_>, Vec<_>)>();
         let lane = |terms| Lane { terms, next: 0, waiting: 0, clock: 0.0, cost: 0.0, sizes: Vec::new() };
         let lanes = lanes.into_iter().map(lane).collect();
         Newest {
-            state: Mutex::new(State { places, lanes, now: 0.0, closed: false }),
+            state: Mutex::new(State { places, lanes, now: 0.0, closed: false, pressure: Pressure::default() }),
             fresh: Condvar::new(),
             room: tallies.iter().map(|_| Condvar::new()).collect(),
             tallies,
         }
+    }
+
+    /// Which parts of a camera's pictures may be looked at once more, by `CameraId`.
+    pub fn with_regions(mut self, regions: impl IntoIterator<Item = Option<Arc<RegionSpec>>>) -> Newest {
+        let state = self.state.get_mut().expect("nobody else has it yet");
+        for (place, regions) in state.places.iter_mut().zip(regions) {
+            place.regions = regions;
+        }
+        self
     }
 
     /// Puts a frame in its camera's place. An unread one is replaced and counted. Never waits.
@@ -111,7 +145,9 @@ impl Newest {
         let displaced = if state.closed {
             Some((frame, Drop::Late))
         } else {
-            state.put(camera, frame).map(|old| (old, Drop::Replaced))
+            let old = state.put(camera, frame);
+            state.press(old.is_some());
+            old.map(|old| (old, Drop::Replaced))
         };
         drop(state);
         self.fresh.notify_one();
@@ -230,8 +266,19 @@ impl State {
         old.map(|(frame, _)| frame)
     }
 
+    /// Notes whether a picture that was put has replaced one.
+    fn press(&mut self, replaced: bool) {
+        let step = 1.0 / (PRESSURE_PICTURES * self.places.len().max(1) as f64);
+        let pressure = &mut self.pressure;
+        pressure.replaced += (f64::from(u8::from(replaced)) - pressure.replaced) * step;
+        if pressure.replaced > PRESSED {
+            *pressure = Pressure { replaced: 0.0, until: Some(Instant::now() + RELIEF) };
+        }
+    }
+
     fn collect(&mut self, index: usize, into: &mut Vec<Taken>) -> Batch {
-        let State { places, lanes, now, .. } = self;
+        let State { places, lanes, now, pressure, .. } = self;
+        let pressed = pressure.until.is_some_and(|until| Instant::now() < until);
         let lane = &mut lanes[index];
         *now = lane.clock;
         let (cameras, start) = (places.len(), lane.next);
@@ -245,7 +292,11 @@ impl State {
             }
             if let Some((frame, input)) = place.waiting.take_if(fits) {
                 shared = Some(input);
-                into.push(Taken { frame, ticket: place.tickets });
+                let mut regions = place.regions.as_ref().filter(|regions| regions.due(place.tickets));
+                if pressed && regions.take().is_some() {
+                    place.tally.regions_shed();
+                }
+                into.push(Taken { frame, ticket: place.tickets, regions: regions.map(Arc::clone) });
                 place.tickets += 1;
                 lane.waiting -= 1;
                 lane.next = (camera + 1) % cameras;
@@ -287,13 +338,13 @@ impl Lane {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::base::frame::{Colour, OwnedPicture, OwnedPlanes};
+    use crate::base::frame::{Colour, OwnedPicture, OwnedPlanes, Stirs};
     use crate::base::model::{ChannelOrder, FitKind, Samples};
     use crate::base::time::{Captured, Pts, TimeSource, Timestamp};
 
-    fn frame_of(camera: u32, pts: u64, width: usize, height: usize, age: Duration) -> Frame {
+    pub fn frame_of(camera: u32, pts: u64, width: usize, height: usize, age: Duration) -> Frame {
         let now = Instant::now();
         Frame {
             camera: CameraId(camera),
@@ -303,6 +354,7 @@ mod tests {
             decoded: now.checked_sub(age).unwrap_or(now),
             decode_cpu: Duration::ZERO,
             rested: Duration::ZERO,
+            stirs: Stirs::default(),
             pixels: Arc::new(OwnedPicture {
                 width,
                 height,
@@ -485,5 +537,43 @@ mod tests {
         feeder.join().expect("the feeder does not panic");
         assert_eq!(seen, (0..100).collect::<Vec<_>>());
         assert_eq!(tallies[0].read().dropped_total(), 0);
+    }
+
+    #[test]
+    fn second_looks_are_the_first_to_go_and_are_counted() {
+        let (newest, tallies) = places(&[terms(4)], &[0, 0]);
+        let around = crate::base::geometry::Rect::new(0.2, 0.2, 0.4, 0.4);
+        let regions =
+            Arc::new(RegionSpec { fixed: vec![crate::engine::Square::over(&around)], ..RegionSpec::default() });
+        let newest = newest.with_regions([Some(regions), None]);
+        let take = || {
+            let mut into = Vec::new();
+            newest.take(&mut into);
+            into.iter().map(|taken| (taken.frame.camera.0, taken.regions.is_some())).collect::<Vec<_>>()
+        };
+        newest.put(frame(0, 1));
+        newest.put(frame(1, 1));
+        assert_eq!(take(), [(0, true), (1, false)]);
+        // One picture in a hundred is lost to a newer one: no reason to look less closely.
+        for moment in 2..200 {
+            newest.put(frame(1, moment));
+            newest.put(frame(0, moment));
+            if moment % 50 == 0 {
+                newest.put(frame(0, moment));
+            }
+            assert_eq!(take().iter().filter(|(_, regions)| *regions).count(), 1, "{moment}");
+        }
+        // One in four is, at another camera: the box is behind.
+        for moment in 200..230 {
+            newest.put(frame(1, moment));
+            newest.put(frame(1, moment));
+            newest.put(frame(0, moment));
+            take();
+        }
+        newest.put(frame(0, 300));
+        assert_eq!(take(), [(0, false)]);
+        let tally = tallies[0].read();
+        assert!((1..40).contains(&tally.regions_shed), "{tally:?}");
+        assert_eq!(tallies[1].read().regions_shed, 0, "it has none to lose");
     }
 }

@@ -41,6 +41,8 @@ pub struct Tally {
     inferred: AtomicU64,
     dropped: [AtomicU64; Drop::ALL.len()],
     refused_rows: AtomicU64,
+    regions: AtomicU64,
+    regions_shed: AtomicU64,
 }
 
 /// The counters at one moment.
@@ -52,6 +54,10 @@ pub struct TallyReading {
     pub dropped: [u64; Drop::ALL.len()],
     /// Rows of model output with numbers that are not finite.
     pub refused_rows: u64,
+    /// Parts of pictures that a model looked at once more, each a slot of its own.
+    pub regions: u64,
+    /// Pictures that might have had such parts, and had none because the box is behind.
+    pub regions_shed: u64,
 }
 
 impl TallyReading {
@@ -90,12 +96,24 @@ impl Tally {
         }
     }
 
+    pub fn regions(&self, parts: usize) {
+        if parts > 0 {
+            self.regions.fetch_add(parts as u64, Relaxed);
+        }
+    }
+
+    pub fn regions_shed(&self) {
+        self.regions_shed.fetch_add(1, Relaxed);
+    }
+
     pub fn read(&self) -> TallyReading {
         TallyReading {
             decoded: self.decoded.load(Relaxed),
             inferred: self.inferred.load(Relaxed),
             dropped: std::array::from_fn(|i| self.dropped[i].load(Relaxed)),
             refused_rows: self.refused_rows.load(Relaxed),
+            regions: self.regions.load(Relaxed),
+            regions_shed: self.regions_shed.load(Relaxed),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::*;
 use crate::ballistics::{Calibration, Column, Flight, Floor, Grid, View};
 use crate::base::event::{Fact, Happening, Phase, Severity};
 use crate::base::fall::{Fall, Ruler, Stage};
-use crate::base::frame::{CameraId, Colour, Frame, OwnedPicture, OwnedPlanes};
+use crate::base::frame::{CameraId, Colour, Frame, OwnedPicture, OwnedPlanes, Stirs};
 use crate::base::geometry::{Point, Polygon};
 use crate::base::time::{Captured, Pts, TimeSource, Timestamp};
 
@@ -163,6 +163,7 @@ pub(super) fn frame(picture: OwnedPicture, pts: Pts, session: u32) -> Frame {
         decoded: Instant::now(),
         decode_cpu: Duration::ZERO,
         rested: Duration::ZERO,
+        stirs: Stirs::default(),
         pixels: Arc::new(picture),
     }
 }

@@ -3,7 +3,7 @@
 use super::LEVEL;
 use super::grid::Grid;
 use super::tone::Tone;
-use crate::base::frame::Picture;
+use crate::base::frame::{Picture, Stirs};
 use crate::base::geometry::Polygon;
 
 /// A cell moves at once if it differs by so many thresholds, more than a keyframe changes it ..
@@ -151,21 +151,39 @@ impl Field {
 
     /// Cells that move and are no speckles.
     pub fn moved(&self) -> usize {
-        let (columns, rows) = (self.grid.columns, self.grid.rows);
-        let moves = |row: usize, column: usize| self.moves[row * columns + column] != 0;
         let mut moved = 0;
-        for row in (0..rows).filter(|&row| self.moving[row] > 0) {
+        self.solid(&self.moves, &self.moving, |_, _| moved += 1);
+        moved
+    }
+
+    /// Where cells differ and are no speckles.
+    pub fn stirs(&self) -> Stirs {
+        let Grid { width, height, side, .. } = self.grid;
+        let mut stirs = Stirs::default();
+        self.solid(&self.differs, &self.differing, |row, column| {
+            let (x, y) = ((column * side + side / 2) as f32, (row * 2 * side + side) as f32);
+            stirs.mark(x / width as f32, y / height as f32);
+        });
+        stirs
+    }
+
+    /// Calls `each(row, column)` for the cells of `set` (whose rows have so many of them) that have one beside them.
+    fn solid(&self, set: &[i16], sums: &[u32], mut each: impl FnMut(usize, usize)) {
+        let (columns, rows) = (self.grid.columns, self.grid.rows);
+        let is_set = |row: usize, column: usize| set[row * columns + column] != 0;
+        for row in (0..rows).filter(|&row| sums[row] > 0) {
             let near_rows = row.saturating_sub(1)..(row + 2).min(rows);
-            for column in (0..columns).filter(|&column| moves(row, column)) {
+            for column in (0..columns).filter(|&column| is_set(row, column)) {
                 let near_columns = column.saturating_sub(1)..(column + 2).min(columns);
                 let near = near_rows
                     .clone()
-                    .map(|row| near_columns.clone().filter(|&column| moves(row, column)).count())
+                    .map(|row| near_columns.clone().filter(|&column| is_set(row, column)).count())
                     .sum::<usize>();
-                moved += usize::from(near > NEIGHBOURS_MIN);
+                if near > NEIGHBOURS_MIN {
+                    each(row, column);
+                }
             }
         }
-        moved
     }
 
     /// Moves the memory towards this picture: a level by at most a step, so it follows the median, which passers-by do not

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use self::field::{Field, Steps};
 use self::grid::Grid;
-use crate::base::frame::Picture;
+use crate::base::frame::{Picture, Stirs};
 use crate::base::geometry::Polygon;
 use crate::base::time::Pts;
 
@@ -105,6 +105,8 @@ pub struct MotionGate {
     slow: Rates,
     quick: Rates,
     activity: f32,
+    /// The memory knows the scene, and the last picture was of it.
+    settled: bool,
 }
 
 impl MotionGate {
@@ -120,12 +122,14 @@ impl MotionGate {
             slow: Rates::new(SLOW),
             quick: Rates::new(QUICK),
             activity: 0.0,
+            settled: false,
         }
     }
 
     /// Looks at one picture, in the order of `pts`; a step back starts anew, as does a gap.
     pub fn observe(&mut self, picture: &Picture<'_>, pts: Pts) -> Verdict {
         let verdict = self.judge(picture, pts);
+        self.settled = !matches!(verdict, Verdict::Learning | Verdict::Global);
         self.last = Some(pts);
         if verdict.passes() {
             self.passed = pts;
@@ -141,6 +145,11 @@ impl MotionGate {
     /// Share of the unmasked cells that moved in the last picture, 0..1.
     pub fn activity(&self) -> f32 {
         self.activity
+    }
+
+    /// Where the last picture differed from what is usual; nowhere while a scene is new, and when all of it has changed.
+    pub fn stirs(&self) -> Stirs {
+        self.field.as_ref().filter(|_| self.settled).map(Field::stirs).unwrap_or_default()
     }
 
     fn judge(&mut self, picture: &Picture<'_>, pts: Pts) -> Verdict {

@@ -7,8 +7,8 @@ use super::{Channel, Conversion, Instructions, Number, Place};
 use crate::base::frame::{Picture, Plane, Planes};
 use crate::base::model::{Fit, InputSpec};
 
-/// Sizes of pictures whose tables are kept: cameras of different sizes take turns on one filler.
-const SIZES_KEPT: usize = 4;
+/// Sizes of pictures whose tables are kept: cameras of different sizes, and parts of their pictures, take turns on one filler.
+const SIZES_KEPT: usize = 16;
 
 /// Fills the slots of one model. Allocates only for a size of picture that it does not remember.
 pub struct Filler {

@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use super::plan::{Plan, open_session, plan};
 use crate::base::detection::Kind;
+use crate::base::geometry::Rect;
 use crate::base::look::AttributeGroup;
 use crate::base::model::{InputSpec, Model, Purpose};
-use crate::config::{Camera, Inference, InputSize, Plates};
+use crate::config::{Camera, Inference, InputSize, Plates, Regions};
 use crate::engine::{
     Batch, CameraSpec, Describer, Engine, EngineSpec, GateSpec, IdleSpec, JudgeSpec, Lane, LaneTerms, Listener,
-    LookSpec, Looks, OpenLane, OpenLooks, PlateReader, Recogniser, TextReader, WatchDeskSpec,
+    LookSpec, Looks, OpenLane, OpenLooks, PlateReader, Recogniser, RegionSpec, Spot, Square, TextReader, WatchDeskSpec,
 };
 use crate::heads::{DecodeSpec, Decoder};
 use crate::infer::{InferError, Provider, SessionSpec, find_library, load_library};
 use crate::look::{AppearanceSpec, AttributeSpec};
 use crate::rules;
 use crate::system;
-use crate::track::TrackerSpec;
+use crate::track::{BIRTH_MARGIN, TrackerSpec};
 
 /// Detections from here up reach the tracker, whose second pass lives on weak ones (ByteTrack, arXiv 2110.06864).
 const SCORE_LOW: f32 = 0.1;
@@ -144,7 +145,9 @@ impl<'a> Loop<'a> {
         let cameras = self.cameras.iter().zip(&self.lanes).enumerate().map(|(index, (camera, lane))| {
             let model = camera.model.as_ref().filter(|_| camera.enabled)?;
             let judge = judge_of(camera, model, self.near_misses, listener(index));
-            lane.map(|lane| CameraSpec { lane, gate: gate_of(camera), judge })
+            let regions = regions_of(camera, model);
+            let gate = gate_of(camera, regions.as_ref().is_some_and(|regions| !regions.near.is_empty()));
+            lane.map(|lane| CameraSpec { lane, gate, regions, judge })
         });
         let cameras: Vec<_> = cameras.collect();
         let watches = self.cameras.iter().enumerate().map(|(index, camera)| {
@@ -241,8 +244,32 @@ fn unfit(model: &Model, wanted: Purpose) -> InferError {
     InferError::Model { model: model.name.clone(), reason }
 }
 
-fn gate_of(camera: &Camera) -> GateSpec {
+/// What of a camera's pictures is looked at once more.
+fn regions_of(camera: &Camera, model: &Model) -> Option<RegionSpec> {
+    let kinds = model.classes.iter().map(|class| class.kind.filter(|kind| camera.kinds.contains(kind)));
+    let (mut fixed, mut near) = (Vec::new(), Vec::new());
+    match &camera.regions {
+        Regions::Off => {}
+        Regions::Fixed(rects) => fixed.extend(rects.iter().map(Square::over)),
+        Regions::Auto => near.extend(camera.rules.iter().flat_map(|rule| {
+            let rects: Vec<Rect> = match rule.spec.place() {
+                rules::Place::Lines(lines) => {
+                    lines.iter().map(|line| Rect::around(&[line.line.a, line.line.b])).collect()
+                }
+                rules::Place::Zone(zone, _) => vec![Rect::around(&zone.corners)],
+                rules::Place::Everywhere => vec![],
+            };
+            rects.into_iter().map(|rect| Spot { rect, kinds: rule.kinds.clone() })
+        })),
+    }
+    // Too strong to need a second look: the tracker believes it.
+    let (strong, sure) = (camera.score_min, camera.score_min + BIRTH_MARGIN);
+    (!fixed.is_empty() || !near.is_empty()).then(|| RegionSpec { fixed, near, kinds: kinds.collect(), sure, strong })
+}
+
+/// `stirs`: where something goes on in its pictures is asked for.
+fn gate_of(camera: &Camera, stirs: bool) -> GateSpec {
     let throttle = camera.source.throttle.clone();
     let idle = camera.idle_after.zip(throttle).map(|(after, throttle)| IdleSpec { after, throttle });
-    GateSpec { every: camera.detect_every, motion: camera.motion.clone(), idle }
+    GateSpec { every: camera.detect_every, motion: camera.motion.clone(), idle, stirs }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::base::frame::{CameraId, Frame};
+use crate::base::frame::{CameraId, Frame, Stirs};
 use crate::engine::Engine;
 use crate::media::{Flow, Shot};
 use crate::system::thread_cpu;
@@ -50,6 +50,7 @@ impl Feed {
             decoded: shot.decoded,
             decode_cpu: Duration::from_nanos(spent),
             rested: Duration::ZERO,
+            stirs: Stirs::default(),
             pixels: shot.pixels,
         }
     }

@@ -127,7 +127,7 @@ mod tests {
     use super::*;
     use crate::base::detection::Kind;
     use crate::base::event::{Fact, InZone, Object, Severity};
-    use crate::base::frame::{CameraId, Colour, OwnedPicture, OwnedPlanes};
+    use crate::base::frame::{CameraId, Colour, OwnedPicture, OwnedPlanes, Stirs};
     use crate::base::scene::Scene;
     use crate::base::time::{Captured, Timestamp};
 
@@ -154,6 +154,7 @@ mod tests {
                 decoded: Instant::now(),
                 decode_cpu: Duration::ZERO,
                 rested: Duration::ZERO,
+                stirs: Stirs::default(),
                 pixels: Arc::new(picture),
             };
             let tracks: Vec<Track> = heights.iter().map(|(id, height)| track(*id, *height, pts)).collect();

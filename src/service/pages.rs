@@ -192,6 +192,8 @@ impl Figures {
                 "inferred": tally.inferred,
                 "dropped": dropped,
                 "refused_rows": tally.refused_rows,
+                "regions": tally.regions,
+                "regions_shed": tally.regions_shed,
                 "fps": rates[index],
                 "eye": sights[index].as_ref().and_then(|sight| sight.eye),
                 "stand": sights[index].as_ref().and_then(|sight| sight.stand),
@@ -306,6 +308,9 @@ impl Figures {
         out.counter("oriel_frames_inferred_total", "Frames that a model looked at.", each(|t| t.inferred));
         out.counter("oriel_frames_dropped_total", "Decoded frames that no model looked at, by reason.", dropped);
         out.counter("oriel_refused_rows_total", "Rows of model output that are no numbers.", each(|t| t.refused_rows));
+        out.counter("oriel_regions_total", "Parts of frames looked at once more, a slot each.", each(|t| t.regions));
+        let shed = each(|t| t.regions_shed);
+        out.counter("oriel_regions_shed_total", "Frames without such parts because the box is behind.", shed);
         out.counter("oriel_turns_total", "Runs of a model, by the pictures each carried.", turns);
         out.gauge(
             "oriel_batch_mean_pictures",

@@ -1,8 +1,10 @@
 //! Detections of one camera in, tracks out. Knows boxes, scores and stream time; nothing of pictures or rules.
 //! After ByteTrack (Zhang et al., arXiv 2110.06864): strong detections are matched first, weak ones then keep tracks alive
-//! that would be lost; new tracks come from strong ones only. Times are seconds, not frames.
+//! that would be lost; new tracks come from strong ones, and from weak ones that have come a way (`faint`). Times are
+//! seconds, not frames.
 
 mod assign;
+mod faint;
 mod kalman;
 #[cfg(test)]
 mod tests;
@@ -10,6 +12,7 @@ mod tests;
 use std::time::Duration;
 
 use assign::Assigner;
+use faint::{Faint, is_piece};
 use kalman::Axis;
 
 use crate::base::detection::{Detection, Kind};
@@ -35,7 +38,7 @@ impl Default for TrackerSpec {
 }
 
 /// A new track needs this much more than a strong detection (ByteTrack's `det_thresh`).
-const BIRTH_MARGIN: f32 = 0.1;
+pub const BIRTH_MARGIN: f32 = 0.1;
 /// Least likeness (overlap times score) of a strong detection and a track.
 const LIKENESS_STRONG: f32 = 0.2;
 /// Least overlap of a weak detection and a track.
@@ -87,6 +90,7 @@ pub struct Tracker {
     free: Vec<usize>,
     pairs: Vec<(usize, usize)>,
     candidates: Vec<usize>,
+    faint: Faint,
     out: Vec<Track>,
 }
 
@@ -123,6 +127,7 @@ impl Tracker {
             free: Vec::with_capacity(256),
             pairs: Vec::with_capacity(256),
             candidates: Vec::with_capacity(64),
+            faint: Faint::new(),
             out: Vec::with_capacity(64),
         }
     }
@@ -162,6 +167,7 @@ impl Tracker {
         self.tracks.retain(|track| if track.id == 0 { track.matched } else { pts.since(track.seen) <= lost_max });
         self.confirm();
         self.give_birth(pts);
+        self.believe_faint(pts);
         self.drop_doubles();
         self.first = false;
         self.show(pts)
@@ -230,6 +236,7 @@ impl Tracker {
     /// Nothing is carried over but the counter of ids.
     pub fn reset(&mut self) {
         self.tracks.clear();
+        self.faint.clear();
         (self.now, self.away, self.ahead) = (None, None, 0);
         self.first = true;
     }
@@ -309,6 +316,18 @@ impl Tracker {
         for track in self.tracks.iter_mut().filter(|track| track.id == 0 && track.matched) {
             self.last_id += 1;
             track.id = self.last_id;
+        }
+    }
+
+    /// Gives tracks to what was seen often though never clearly, and has come a way.
+    fn believe_faint(&mut self, pts: Pts) {
+        let (tracks, born) = (&self.tracks, self.spec.score_high + BIRTH_MARGIN);
+        let tracked = |rect: &Rect| tracks.iter().any(|track| track.id != 0 && is_piece(rect, &track.rect));
+        let unborn = self.strong.iter().filter(|detection| detection.score < born).chain(&self.weak);
+        self.faint.update(pts, unborn, tracked);
+        while let Some(chain) = self.faint.take(pts) {
+            self.last_id += 1;
+            self.tracks.push(Tracked { id: self.last_id, ..Tracked::new(&chain.last, pts) });
         }
     }
 

@@ -189,3 +189,56 @@ proptest! {
         }
     }
 }
+
+/// Ids and pictures of what is tracked of `pictures`, 25 a second.
+fn tracked(pictures: impl Iterator<Item = Vec<Detection>>) -> Vec<(TrackId, u64)> {
+    let mut tracker = Tracker::new(TrackerSpec::default());
+    let mut seen = Vec::new();
+    for (i, detections) in (0u64..).zip(pictures) {
+        seen.extend(tracker.update(at(40 * i), &detections).iter().map(|track| (track.id, i)));
+    }
+    seen
+}
+
+#[test]
+fn what_is_never_clear_but_comes_a_way_is_tracked() {
+    let moving = |i: i32| person(0.1 + 0.01 * i as f32, 0.4, if i % 3 == 0 { 0.18 } else { 0.3 });
+    let seen = tracked((0..60).map(|i| vec![moving(i)]));
+    let (first, last) = (seen.first().expect("a track"), seen.last().expect("a track"));
+    // A size of 0.1 at 0.25 a second: after ten pictures.
+    assert!((10..14).contains(&first.1), "{first:?}");
+    assert_eq!((first.0, *last), (1, (1, 59)));
+    let fainter = |i: i32| Detection { score: 0.16, ..moving(i) };
+    assert!(tracked((0..60).map(|i| vec![fainter(i)])).is_empty(), "too faint on the mean");
+    let seldom = |i: i32| if i % 2 == 0 { vec![moving(i)] } else { vec![] };
+    assert!(tracked((0..60).map(seldom)).is_empty(), "seen in every second picture");
+}
+
+#[test]
+fn what_is_not_clear_and_comes_no_way_is_not() {
+    assert!(tracked((0..200).map(|i| vec![person(0.5 + 0.004 * (i % 2) as f32, 0.4, 0.38)])).is_empty(), "it stands");
+    let sways = |i: i32| person(0.5 + 0.08 * (i as f32 * 0.15).sin(), 0.4, 0.38);
+    assert!(tracked((0..200).map(|i| vec![sways(i)])).is_empty(), "it sways");
+    let mut state = 1u32;
+    let mut random = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 24) as f32
+    };
+    let noise =
+        (0..2000).map(|_| (0..12).map(|_| person(random() * 0.95, random() * 0.8, 0.1 + 0.3 * random())).collect());
+    assert!(tracked(noise.collect::<Vec<_>>().into_iter()).is_empty(), "noise has no direction");
+}
+
+#[test]
+fn a_piece_of_what_is_tracked_is_nothing_of_its_own() {
+    let car = |i: i32| Rect::new(0.1 + 0.01 * i as f32, 0.4, 0.3 + 0.01 * i as f32, 0.6);
+    let both = |i: i32| {
+        let rect = car(i);
+        let driver = Rect::new(rect.left + 0.05, rect.top, rect.left + 0.1, rect.top + 0.1);
+        let seen = |rect, kind, score| Detection { rect, kind, class: 0, score };
+        vec![seen(rect, Kind::Car, 0.8), seen(driver, Kind::Person, 0.3)]
+    };
+    let mut ids: Vec<TrackId> = tracked((0..60).map(both)).into_iter().map(|(id, _)| id).collect();
+    ids.dedup();
+    assert_eq!(ids, [1]);
+}

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ndarray::{ArrayViewD, IxDyn};
 use oriel::base::detection::Kind;
-use oriel::base::frame::{CameraId, Colour, Frame, OwnedPicture, OwnedPlanes, Pixels};
+use oriel::base::frame::{CameraId, Colour, Frame, OwnedPicture, OwnedPlanes, Pixels, Stirs};
 use oriel::base::model::{ChannelOrder, Class, FitKind, Head, InputSpec, Model, Samples, Suppression};
 use oriel::base::time::{Captured, Pts, TimeSource, Timestamp};
 use oriel::infer::{Backend, InferError, Slots};
@@ -79,6 +79,14 @@ pub fn grey(width: usize, height: usize) -> Arc<OwnedPicture> {
     Arc::new(OwnedPicture { width, height, colour: Colour::default(), bytes })
 }
 
+/// Something goes on in every corner of the picture.
+pub fn stirring(mut frame: Frame) -> Frame {
+    for (x, y) in (0..16).flat_map(|x| (0..16).map(move |y| (x, y))) {
+        frame.stirs.mark((x as f32 + 0.3) / 16.0, (y as f32 + 0.3) / 16.0);
+    }
+    frame
+}
+
 /// Decoded just now, at 25 pictures a second.
 pub fn frame(camera: u32, moment: u64, pixels: Arc<dyn Pixels>) -> Frame {
     Frame {
@@ -89,6 +97,7 @@ pub fn frame(camera: u32, moment: u64, pixels: Arc<dyn Pixels>) -> Frame {
         decoded: Instant::now(),
         decode_cpu: Duration::ZERO,
         rested: Duration::ZERO,
+        stirs: Stirs::default(),
         pixels,
     }
 }

@@ -105,6 +105,9 @@ pub struct PerCamera {
     pub inferred: u64,
     pub dropped: u64,
     pub dropped_by_reason: BTreeMap<String, u64>,
+    /// Slots beside one a frame.
+    pub regions: u64,
+    pub regions_shed: u64,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -68,6 +68,9 @@ pub struct Args {
     /// Input of a model with free sides: `card` as other programs would run it, `auto` cut to the shape of the picture
     #[arg(long, default_value = "card", value_parser = input_size)]
     input: InputSize,
+    /// Analyses parts of the pictures once more, larger: `auto`, or boxes as in the config, [[0.5, 0, 1, 0.5]]
+    #[arg(long, default_value = "off", value_name = "PARTS")]
+    regions: String,
     /// Analyses so many pictures a second of each camera
     #[arg(long, value_name = "FPS")]
     detect_fps: Option<f64>,
@@ -210,6 +213,9 @@ fn config_of(args: &Args, cameras: usize) -> Result<Config, Failure> {
 
 fn detect(args: &Args) -> serde_json::Value {
     let mut detect = serde_json::Map::new();
+    // One slot a picture, so that figures of different boxes, models and programs can be compared.
+    let regions = serde_json::from_str(&args.regions).unwrap_or_else(|_| args.regions.clone().into());
+    detect.insert("regions".into(), regions);
     if let Some(fps) = args.detect_fps {
         detect.insert("fps".into(), fps.into());
     }

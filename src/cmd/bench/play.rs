@@ -358,6 +358,8 @@ fn per_camera(camera: &Camera, tally: &TallyReading) -> PerCamera {
         inferred: tally.inferred,
         dropped: tally.dropped_total(),
         dropped_by_reason: reasons.map(|(why, n)| (why.word().to_owned(), n)).collect::<BTreeMap<_, _>>(),
+        regions: tally.regions,
+        regions_shed: tally.regions_shed,
     }
 }
 

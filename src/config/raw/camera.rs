@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::{FromSwitch, FromText, OrSwitch, OrText, Rule, Spot, Spots, Way, bare, keys, within, words};
+use super::{FromSwitch, FromText, OrSwitch, OrText, Regions, Rule, Spot, Spots, Way, bare, keys, within, words};
 use crate::base::detection::Kind;
 use crate::base::geometry::Anchor;
 use crate::config::CameraKind;
@@ -178,6 +178,10 @@ keys! {
         fps: f64, in 0.1 to 120;
         /// Pictures that no other refers to are not decoded. Spares a fifth of the decoding where the stream has B-frames.
         skip_non_reference: bool, default false;
+        /// Parts of the picture that are analysed once more, larger, for what is small and far: `auto` (around what was not seen
+        /// clearly near a rule's line or zone, in a third of the pictures at most), `off`, or boxes, each of every picture.
+        #[schemars(extend("default" = "auto"))]
+        regions: Regions;
     }
 }
 

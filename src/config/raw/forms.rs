@@ -135,3 +135,74 @@ impl JsonSchema for Spots {
         ] })
     }
 }
+
+/// `[left, top, right, bottom]`.
+#[derive(Debug, Clone)]
+pub struct Sides(pub [f64; 4]);
+
+/// `auto`, `off`, or boxes.
+#[derive(Debug, Clone)]
+pub enum Regions {
+    Auto,
+    Off,
+    Listed(Vec<At<Sides>>),
+}
+
+impl Read for Sides {
+    fn read(node: &Node, place: &Place, problems: &Problems) -> Option<Sides> {
+        let numbers = Vec::<At<f64>>::read(node, place, problems)?;
+        let numbers: Vec<f64> = numbers.iter().map(|at| at.value).collect();
+        let sides = <[f64; 4]>::try_from(numbers.as_slice()).ok().map(Sides);
+        if sides.is_none() {
+            problems.tell(place, format!("expected [left, top, right, bottom], got {} numbers", numbers.len()));
+        }
+        sides
+    }
+}
+
+impl Read for Regions {
+    fn read(node: &Node, place: &Place, problems: &Problems) -> Option<Regions> {
+        match node.value() {
+            Value::List(_) => Vec::read(node, place, problems).map(Regions::Listed),
+            Value::Text(text) if text == "auto" => Some(Regions::Auto),
+            Value::Text(text) if text == "off" => Some(Regions::Off),
+            _ => {
+                problems.tell(place, "expected auto, off, or boxes as [[left, top, right, bottom], ...]");
+                None
+            }
+        }
+    }
+}
+
+impl JsonSchema for Sides {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Sides".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let side = json_schema!({ "type": "number", "minimum": 0, "maximum": 1 });
+        json_schema!({ "type": "array", "items": side, "minItems": 4, "maxItems": 4, "description": "left, top, right, bottom" })
+    }
+}
+
+impl JsonSchema for Regions {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Regions".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let sides = Sides::json_schema(generator);
+        json_schema!({ "anyOf": [
+            { "type": "string", "enum": ["auto", "off"] },
+            { "type": "array", "items": sides, "minItems": 1, "maxItems": 4 },
+        ] })
+    }
+}

@@ -13,7 +13,8 @@ use crate::base::secret::Secret;
 use crate::base::throttle::Throttle;
 use crate::base::time::Zone;
 use crate::config::places::{At, NamedMap, Place, quoted};
-use crate::config::{Camera, CameraKind, Looks, Plates, Snapshots, Want, facade, raw, url};
+use crate::config::{Camera, CameraKind, Looks, Plates, Regions, Snapshots, Want, facade, raw, url};
+use crate::engine::REGIONS_MAX;
 use crate::media::{Origin, ReelSpec, SourceSpec};
 use crate::motion::MotionSpec;
 use crate::rules::NamedRule;
@@ -127,6 +128,7 @@ impl Desk<'_> {
             motion: motion.filter(|_| raw.motion.as_ref().is_some_and(|motion| motion.value.enabled())),
             idle_after,
             detect_every: detect.and_then(|d| d.fps.as_ref()).map_or(Duration::ZERO, |at| interval(at.value)),
+            regions: detect.and_then(|d| d.regions.as_ref()).map(|at| self.regions(at)).unwrap_or_default(),
             lines,
             zones,
             rules,
@@ -139,6 +141,20 @@ impl Desk<'_> {
             clips: films.then(|| clips(raw.clip.as_ref().map(|at| &at.value), kind)),
             blur,
         })
+    }
+
+    fn regions(&self, at: &At<raw::Regions>) -> Regions {
+        match &at.value {
+            raw::Regions::Auto => Regions::Auto,
+            raw::Regions::Off => Regions::Off,
+            raw::Regions::Listed(listed) => {
+                if !(1..=REGIONS_MAX).contains(&listed.len()) {
+                    let message = format!("expected 1 to {REGIONS_MAX} boxes, got {}; `off` is none", listed.len());
+                    self.tell(&at.place, message);
+                }
+                Regions::Fixed(listed.iter().filter_map(|sides| self.sides(sides)).collect())
+            }
+        }
     }
 
     fn motion(&self, at: &At<raw::Motion>, kind: Option<CameraKind>, idle: Option<Duration>) -> MotionSpec {

@@ -1,7 +1,7 @@
 //! Points, lines and polygons of the picture, checked.
 
 use super::Desk;
-use crate::base::geometry::{Line, Point, Polygon};
+use crate::base::geometry::{Line, Point, Polygon, Rect};
 use crate::config::places::{At, Place};
 use crate::config::raw;
 
@@ -27,6 +27,17 @@ impl Desk<'_> {
             return None;
         }
         Some(line)
+    }
+
+    pub(super) fn sides(&self, at: &At<raw::Sides>) -> Option<Rect> {
+        let [left, top, right, bottom] = at.value.0;
+        let (start, end) = (self.point([left, top], &at.place)?, self.point([right, bottom], &at.place)?);
+        if left >= right || top >= bottom {
+            let message = format!("expected left < right and top < bottom, got [{left}, {top}, {right}, {bottom}]");
+            self.tell(&at.place, message);
+            return None;
+        }
+        Some(Rect::new(start.x, start.y, end.x, end.y))
     }
 
     pub(in crate::config) fn polygon(&self, at: &At<raw::Spots>) -> Option<Polygon> {

@@ -16,6 +16,8 @@ pub fn run(cameras: usize) -> Run {
         inferred: each,
         dropped: 0,
         dropped_by_reason: [("replaced".to_owned(), 0)].into(),
+        regions: 0,
+        regions_shed: 0,
     };
     Run {
         version: 1,

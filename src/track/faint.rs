@@ -1,0 +1,160 @@
+//! What is seen often but never clearly: a vehicle from straight above, a cyclist in rain. A chain of weak detections that has
+//! come a way by itself is as good a witness as one strong detection: noise has no direction, and what stands is none. Low
+//! scores are believed over time, not one by one: the same idea as track before detect (Davey, Rutten and Cheung 2008).
+
+use std::time::Duration;
+
+use super::{group, sizes};
+use crate::base::detection::Detection;
+use crate::base::geometry::Rect;
+use crate::base::time::Pts;
+
+/// Fainter detections are no link. Half of what a detector calls weak: ByteTrack's low threshold is .1.
+const SCORE_MIN: f32 = 0.15;
+/// Larger ones, of the picture, are ghosts of the whole scene.
+const AREA_MAX: f32 = 0.2;
+/// On the mean, a chain's links have at least this much.
+const SCORE_MEAN: f32 = 0.2;
+/// Least overlap of a link with where its chain is expected.
+const IOU_LINK: f32 = 0.4;
+/// A chain that is to be believed is this old, has so many links, and at least so many of the pictures' since it began.
+const AGE: Duration = Duration::from_millis(300);
+const LINKS: u32 = 5;
+const LINKED: f32 = 0.7;
+/// It has come so far, in its own sizes, as straight as this, without growing or shrinking by more than that.
+const WAY: f32 = 1.0;
+const STRAIGHT: f32 = 0.75;
+const GROWN_MAX: f32 = 1.8;
+/// Broken after so long.
+const BROKEN: Duration = Duration::from_millis(250);
+/// A detection that lies so far in something that is tracked is a piece of it.
+const PIECE: f32 = 0.5;
+/// A weaker one that lies so far in a better one is the same thing.
+const INSIDE: f32 = 0.7;
+/// More at once are a flood of noise, of which nothing is believed.
+const CHAINS_MAX: usize = 64;
+
+/// Detections that follow one another.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    pub last: Detection,
+    first: Rect,
+    began: Pts,
+    seen: Pts,
+    /// Fractions of the picture a second.
+    velocity: (f32, f32),
+    links: u32,
+    pictures: u32,
+    /// Sum of its steps, in its own sizes.
+    way: f32,
+    scores: f32,
+}
+
+pub struct Faint {
+    chains: Vec<Chain>,
+    free: Vec<Detection>,
+}
+
+impl Faint {
+    pub fn new() -> Faint {
+        Faint { chains: Vec::with_capacity(CHAINS_MAX), free: Vec::with_capacity(256) }
+    }
+
+    pub fn clear(&mut self) {
+        self.chains.clear();
+    }
+
+    /// What no track has taken of a picture's detections; best first. `tracked`: what is followed in it.
+    pub fn update<'a>(&mut self, pts: Pts, free: impl Iterator<Item = &'a Detection>, tracked: impl Fn(&Rect) -> bool) {
+        self.free.clear();
+        self.free.extend(free.filter(|d| d.score >= SCORE_MIN && d.rect.area() < AREA_MAX && !tracked(&d.rect)));
+        self.chains.retain(|chain| pts.since(chain.seen) <= BROKEN && !tracked(&chain.last.rect));
+        for chain in &mut self.chains {
+            chain.pictures += 1;
+        }
+        for i in 0..self.free.len() {
+            let one = self.free[i];
+            let double =
+                |other: &Detection| other.rect.iou(&one.rect) > IOU_LINK || one.rect.share_in(&other.rect) > INSIDE;
+            if self.free[..i].iter().any(double) {
+                continue;
+            }
+            let like = |chain: &Chain| {
+                if chain.seen == pts || group(chain.last.kind) != group(one.kind) {
+                    0.0
+                } else {
+                    chain.expected(pts).iou(&one.rect)
+                }
+            };
+            let best = (0..self.chains.len()).max_by(|a, b| like(&self.chains[*a]).total_cmp(&like(&self.chains[*b])));
+            match best.filter(|best| like(&self.chains[*best]) >= IOU_LINK) {
+                Some(best) => self.chains[best].link(&one, pts),
+                None if self.chains.len() < CHAINS_MAX => self.chains.push(Chain::new(one, pts)),
+                None => {}
+            }
+        }
+    }
+
+    /// Takes one chain that is to be believed.
+    pub fn take(&mut self, pts: Pts) -> Option<Chain> {
+        let at = self.chains.iter().position(|chain| chain.seen == pts && chain.believed())?;
+        Some(self.chains.swap_remove(at))
+    }
+}
+
+impl Chain {
+    fn new(one: Detection, pts: Pts) -> Chain {
+        Chain {
+            last: one,
+            first: one.rect,
+            began: pts,
+            seen: pts,
+            velocity: (0.0, 0.0),
+            links: 1,
+            pictures: 1,
+            way: 0.0,
+            scores: one.score,
+        }
+    }
+
+    fn expected(&self, pts: Pts) -> Rect {
+        let dt = pts.since(self.seen).as_secs_f32();
+        let (dx, dy) = (self.velocity.0 * dt, self.velocity.1 * dt);
+        let Rect { left, top, right, bottom } = self.last.rect;
+        Rect { left: left + dx, top: top + dy, right: right + dx, bottom: bottom + dy }
+    }
+
+    fn link(&mut self, one: &Detection, pts: Pts) {
+        let dt = pts.since(self.seen).as_secs_f32().max(1e-3);
+        let (from, to) = (self.last.rect.centre(), one.rect.centre());
+        let (dx, dy) = (to.x - from.x, to.y - from.y);
+        let share = if self.links == 1 { 1.0 } else { 0.4 };
+        self.velocity.0 += share * (dx / dt - self.velocity.0);
+        self.velocity.1 += share * (dy / dt - self.velocity.1);
+        let (sx, sy) = sizes(&one.rect);
+        self.way += (dx / sx).hypot(dy / sy);
+        self.links += 1;
+        self.scores += one.score;
+        self.last = *one;
+        self.seen = pts;
+    }
+
+    fn believed(&self) -> bool {
+        let (from, to) = (self.first.centre(), self.last.rect.centre());
+        let (sx, sy) = sizes(&self.last.rect);
+        let net = ((to.x - from.x) / sx).hypot((to.y - from.y) / sy);
+        let grown = (self.last.rect.area() / self.first.area().max(1e-6)).sqrt();
+        self.seen.since(self.began) >= AGE
+            && self.links >= LINKS
+            && self.links as f32 >= LINKED * self.pictures as f32
+            && self.scores >= SCORE_MEAN * self.links as f32
+            && net >= WAY
+            && net >= STRAIGHT * self.way
+            && (1.0 / GROWN_MAX..=GROWN_MAX).contains(&grown)
+    }
+}
+
+/// Is one of the two a piece of the other?
+pub fn is_piece(rect: &Rect, tracked: &Rect) -> bool {
+    rect.share_in(tracked) > PIECE || tracked.share_in(rect) > PIECE
+}

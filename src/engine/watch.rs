@@ -117,9 +117,12 @@ impl Inner {
         let scene = Scene { tracks: &[], plates: &[], ..super::judge::scene(frame, &[]) };
         self.last = Some(scene);
         let (happenings, near_misses) = (&self.seen.happenings, &self.seen.near_misses);
-        let candidates = self.watcher.candidates();
         let report = self.probe.as_mut().and_then(|probe| probe.observe(frame));
         let drift = self.drift.as_mut().and_then(|drift| drift.observe(frame));
+        if let Some(moved) = drift.and_then(|report| report.moved()) {
+            self.watcher.trust_wall(!moved);
+        }
+        let candidates = self.watcher.candidates();
         self.listener.watched(&Watched {
             camera: self.camera,
             frame,

@@ -711,3 +711,37 @@ proptest! {
         prop_assert_eq!(phase(Phase::Start), phase(Phase::End));
     }
 }
+
+#[test]
+fn while_the_camera_is_moved_no_floor_is_told() {
+    let wall = wall(0.0);
+    let seen_at = |t: f64| {
+        let down = GRAVITY * (t - START_S).max(0.0).powi(2) / 2.0;
+        let [x, y] = wall.calibration.pixel([-2.0, 16.0 - down, 0.2]).expect("before the camera");
+        (x, y)
+    };
+    let draw = |t: f64, canvas: &mut Canvas| {
+        if t >= START_S {
+            canvas.disc(seen_at(t), 5.0, 230.0);
+        }
+    };
+    let spec = WatchSpec { wall: Some(wall.clone()), ..WatchSpec::default() };
+    let (canvas, noise) = (Canvas::wall(SIZE.0, SIZE.1), Noise::new());
+    for trusted in [true, false] {
+        let mut watcher = Watcher::new(spec.clone());
+        watcher.trust_wall(false);
+        watcher.trust_wall(trusted);
+        let mut seen = Seen::default();
+        for shot in shots(4.0) {
+            let mut shown = Canvas { luma: canvas.luma.clone(), ..canvas };
+            draw(shot.shows_s, &mut shown);
+            let picture = shown.picture(&noise, shot.number);
+            watcher.observe(&frame(picture, Pts::from_seconds(shot.pts_s), shot.session), &mut seen);
+        }
+        watcher.finish(&mut seen);
+        let last = fall_of(seen.happenings.last().expect("a fall either way"));
+        let floor = last.origin.as_ref().and_then(|origin| origin.floor_best);
+        let expected = if trusted { Ruler::Calibration } else { Ruler::Gravity };
+        assert_eq!((last.ruler, floor.is_some()), (expected, trusted));
+    }
+}

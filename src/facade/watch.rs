@@ -92,6 +92,7 @@ pub struct Watcher {
     session: u32,
     state: Option<State>,
     falls_told: u64,
+    wall_trusted: bool,
 }
 
 /// What belongs to one size of picture and one session.
@@ -105,8 +106,9 @@ struct State {
     field: Field,
     finder: Finder,
     linker: Linker,
-    /// For pictures of this size.
+    /// For pictures of this size; `wall_aside` has it while it is not trusted.
     wall: Option<Wall>,
+    wall_aside: Option<Wall>,
     earlier: VecDeque<(Pts, Arc<dyn Pixels>)>,
     found: Vec<Candidate>,
     /// The same as they are in the camera's own pictures, for drawing.
@@ -135,7 +137,7 @@ struct Fall {
 
 impl Watcher {
     pub fn new(spec: WatchSpec) -> Watcher {
-        Watcher { spec, kernel: Kernel::widest(), session: 0, state: None, falls_told: 0 }
+        Watcher { spec, kernel: Kernel::widest(), session: 0, state: None, falls_told: 0, wall_trusted: true }
     }
 
     /// Looks at one picture; fills `seen` (empty before). Says why it could not search it, if so.
@@ -150,6 +152,7 @@ impl Watcher {
                 (width >= 3 * CELL && height >= 3 * CELL).then(|| State::new(&self.spec, self.kernel, width, height));
         }
         let Some(state) = &mut self.state else { return Some(Blind::Learning) };
+        state.trust_wall(self.wall_trusted);
         let before = (seen.happenings.len(), seen.near_misses.len());
         let blind = state.observe(frame, &picture, &mut self.falls_told, seen);
         state.turn_back(before, seen);
@@ -164,6 +167,12 @@ impl Watcher {
             state.turn_back(before, seen);
         }
         self.state = None;
+    }
+
+    /// Whether the camera still stands as it was calibrated. While it does not, metres and floors would be wrong: gravity is the
+    /// only ruler.
+    pub fn trust_wall(&mut self, trusted: bool) {
+        self.wall_trusted = trusted;
     }
 
     /// The candidates of the last picture, strongest first, and where good paths have been. For drawing.
@@ -202,6 +211,7 @@ impl State {
             finder: Finder::new(watched),
             linker: Linker::new(width, height),
             wall,
+            wall_aside: None,
             field,
             earlier: VecDeque::with_capacity(EARLIER_MAX),
             found: Vec::with_capacity(PEAKS_MAX),
@@ -259,6 +269,16 @@ impl State {
         self.follow(pts, seen);
         self.close_ended(pts, false, seen);
         None
+    }
+
+    fn trust_wall(&mut self, trusted: bool) {
+        let (from, to) = match trusted {
+            true => (&mut self.wall_aside, &mut self.wall),
+            false => (&mut self.wall, &mut self.wall_aside),
+        };
+        if from.is_some() {
+            *to = from.take();
+        }
     }
 
     /// What was added since `before` is about upright pictures and is to be about the camera's.

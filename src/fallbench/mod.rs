@@ -11,6 +11,7 @@ pub mod camera;
 pub mod distractor;
 pub mod facade;
 pub mod imaging;
+pub mod lost;
 pub mod mover;
 pub mod raster;
 pub mod record;

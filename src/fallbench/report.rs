@@ -103,9 +103,16 @@ pub struct Report {
     pub points: Frames,
     pub boxes_iou30: Frames,
     pub strata: Vec<Stratum>,
+    /// Missed falls by the step at which they were lost, where replays left traces: of the clear ones, and of all.
+    pub lost_at: BTreeMap<String, (usize, usize)>,
     /// False events in clips with each distractor, and hours of them.
     pub per_distractor: BTreeMap<String, (usize, f64)>,
     pub per_clip: Vec<ClipLine>,
+}
+
+/// What the goals are about.
+fn is_clear(fall: &super::record::Fall) -> bool {
+    fall.size_px >= 3.0 && fall.snr >= 4.0
 }
 
 pub fn sum(clips: &[(Record, Sheet)]) -> Report {
@@ -120,8 +127,7 @@ pub fn sum(clips: &[(Record, Sheet)]) -> Report {
         recall
     };
     let recall = count(&mut all().map(|(_, fall)| fall.delay.is_some()));
-    let clear = |fall: &super::record::Fall| fall.size_px >= 3.0 && fall.snr >= 4.0;
-    let clear = count(&mut all().filter(|(_, f)| clear(&f.fall)).map(|(_, fall)| fall.delay.is_some()));
+    let clear = count(&mut all().filter(|(_, f)| is_clear(&f.fall)).map(|(_, fall)| fall.delay.is_some()));
     let mut by: BTreeMap<(usize, score::Stratum), Recall> = BTreeMap::new();
     for (record, outcome) in all() {
         for key in strata(record, &outcome.fall).into_iter().enumerate() {
@@ -129,6 +135,13 @@ pub fn sum(clips: &[(Record, Sheet)]) -> Report {
             recall.falls += 1;
             recall.hits += usize::from(outcome.delay.is_some());
         }
+    }
+    let mut lost_at: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for (_, outcome) in all() {
+        let Some(step) = &outcome.lost else { continue };
+        let lost = lost_at.entry(step.clone()).or_default();
+        lost.0 += usize::from(is_clear(&outcome.fall));
+        lost.1 += 1;
     }
     let mut floors = Floors::default();
     for (_, outcome) in all() {
@@ -179,6 +192,7 @@ pub fn sum(clips: &[(Record, Sheet)]) -> Report {
         points: Frames::of(points),
         boxes_iou30: Frames::of(boxes),
         strata: by.into_iter().map(|((_, of), recall)| Stratum { of: of.of.into(), value: of.value, recall }).collect(),
+        lost_at,
         per_distractor,
         per_clip: clips
             .iter()
@@ -261,6 +275,12 @@ impl Report {
                 recall.share()
             ));
         }
+        if !self.lost_at.is_empty() {
+            out.push("lost at:          clear  all".into());
+        }
+        let mut lost: Vec<_> = self.lost_at.iter().collect();
+        lost.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+        out.extend(lost.into_iter().map(|(step, (clear, all))| format!("  {step:<16} {clear:>4}  {all:>4}")));
         for line in self.per_clip.iter().filter(|line| line.hits < line.falls || line.false_events > 0) {
             out.push(format!(
                 "  {}: {}/{} falls, {} false {:?}, {}",

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::lost::{Traces, lost_at};
 use super::record::{Fall, Record, Row};
 
 /// A point of an event's trajectory, pixels.
@@ -141,6 +142,8 @@ pub struct Outcome {
     pub before_end: bool,
     /// Of the hit, if it names floors.
     pub floors: Option<[f64; 3]>,
+    /// Of a missed one, where the replay left traces: at which step it was lost.
+    pub lost: Option<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -159,8 +162,14 @@ pub struct Sheet {
     pub boxes: Tally,
 }
 
-/// Scores the events of one clip.
-pub fn score_clip(record: &Record, truth: &[Row], ignore: &[Row], mut events: Vec<Event>) -> Sheet {
+/// Scores the events of one clip; `traces`: what tells where missed falls were lost.
+pub fn score_clip(
+    record: &Record,
+    truth: &[Row],
+    ignore: &[Row],
+    mut events: Vec<Event>,
+    traces: Option<&Traces>,
+) -> Sheet {
     let times: Vec<f64> = record.pts_ns.iter().map(|pts| *pts as f64 / 1e9).collect();
     let Some(end) = times.last().copied() else { return Sheet::default() };
     let step = (end - times[0]) / (times.len() - 1).max(1) as f64;
@@ -169,7 +178,7 @@ pub fn score_clip(record: &Record, truth: &[Row], ignore: &[Row], mut events: Ve
     let mut sheet = Sheet { seconds: end + step, ..Sheet::default() };
     events.sort_by(|a, b| a.decided.total_cmp(&b.decided));
     sheet.retracted = events.iter().filter(|event| event.retracted).count();
-    events.retain(|event| !event.retracted);
+    let taken_back: Vec<Event> = events.extract_if(.., |event| event.retracted).collect();
     sheet.events = events.len();
     let mut hits: BTreeMap<usize, &Event> = BTreeMap::new();
     let mut counted: Vec<(&Event, Option<usize>)> = vec![];
@@ -202,6 +211,10 @@ pub fn score_clip(record: &Record, truth: &[Row], ignore: &[Row], mut events: Ve
             confirm_delay: hit.and_then(|event| event.confirmed).map(|confirmed| confirmed - track.first()),
             before_end: hit.is_some_and(|event| event.decided < gone),
             floors: hit.and_then(|event| event.floors),
+            lost: traces.filter(|_| hit.is_none()).map(|traces| {
+                let rows: Vec<Row> = truth.iter().filter(|row| row.track == track.id).copied().collect();
+                lost_at(record, &rows, &taken_back, traces)
+            }),
         });
     }
     (sheet.points, sheet.boxes) = frames(&tracks, &counted, &times, pad);

@@ -1,5 +1,6 @@
 use super::*;
 use crate::fallbench::Suite;
+use crate::fallbench::lost::{NearMiss, Stirred};
 use crate::fallbench::scene::{Scene, Wish};
 
 /// A clip of 200 frames at 25 fps with one fall: frames 50 to 90 straight down, 10 px a frame, 8 px wide.
@@ -28,7 +29,7 @@ fn event(id: &str, frames: std::ops::Range<u32>, aside: f64) -> Event {
 
 fn scored(events: Vec<Event>) -> Sheet {
     let (record, truth) = clip();
-    score_clip(&record, &truth, &[], events)
+    score_clip(&record, &truth, &[], events, None)
 }
 
 #[test]
@@ -65,7 +66,7 @@ fn the_second_event_is_a_duplicate_and_a_retracted_one_is_neither() {
 fn what_is_ignored_counts_neither_way() {
     let (record, truth) = clip();
     let mirror: Vec<Row> = truth.iter().map(|row| Row { track: 101, x: row.x + 100.0, ..*row }).collect();
-    let sheet = score_clip(&record, &truth, &mirror, vec![event("a", 50..70, 100.0)]);
+    let sheet = score_clip(&record, &truth, &mirror, vec![event("a", 50..70, 100.0)], None);
     assert_eq!((sheet.ignored, sheet.false_events.len(), sheet.points.said), (1, 0, 0));
 }
 
@@ -85,4 +86,38 @@ fn spans_join_and_overlap() {
     assert_eq!(union(vec![(2.0, 3.0), (0.0, 1.0), (0.5, 1.5)]), [(0.0, 1.5), (2.0, 3.0)]);
     assert!((overlap(&[(0.0, 2.0)], &[(1.0, 3.0)]) - 1.0 / 3.0).abs() < 1e-12);
     assert_eq!(overlap(&[], &[]), 0.0);
+}
+
+/// A fall as of `clip`, missed, with candidates in these of its frames.
+fn lost(frames: std::ops::Range<u32>, near_misses: Vec<NearMiss>, events: &[Event]) -> String {
+    let (record, truth) = clip();
+    let stirred = |frame: u32| Stirred {
+        seconds: f64::from(frame) * 0.04,
+        places: vec![[20.0, 20.0], [301.0, f64::from(frame) * 10.0 - 497.0]],
+    };
+    lost_at(&record, &truth, events, &Traces { stirred: frames.map(stirred).collect(), near_misses })
+}
+
+#[test]
+fn a_missed_fall_says_where_it_was_lost() {
+    let at = |frame: u32, aside: f64| [f64::from(frame) * 0.04, 300.0 + aside, f64::from(frame) * 10.0 - 496.0];
+    let near = |from: u32, to: u32, aside: f64, why: &[&str]| NearMiss {
+        from: at(from, aside),
+        to: at(to, aside),
+        why_not: why.iter().map(|word| word.to_string()).collect(),
+    };
+    assert_eq!(lost(50..54, vec![], &[]), "unseen");
+    assert_eq!(lost(50..80, vec![], &[]), "unlinked");
+    assert_eq!(lost(10..40, vec![], &[]), "unseen", "before it");
+    let short = near(52, 60, 2.0, &["brief"]);
+    let long = near(52, 75, 2.0, &["steady", "scale"]);
+    assert_eq!(lost(50..80, vec![short.clone(), long], &[]), "steady+scale", "the one that came furthest");
+    assert_eq!(lost(50..80, vec![near(52, 75, 60.0, &["steady"])], &[]), "unlinked", "beside it");
+    assert_eq!(lost(50..80, vec![near(52, 75, 2.0, &[])], &[]), "late");
+    let taken_back = Event { retracted: true, ..event("a", 55..70, 1.0) };
+    assert_eq!(lost(50..80, vec![short], &[taken_back]), "retracted");
+    let (record, truth) = clip();
+    let told =
+        |events: Vec<Event>| score_clip(&record, &truth, &[], events, Some(&Traces::default())).falls[0].lost.clone();
+    assert_eq!((told(vec![]).as_deref(), told(vec![event("a", 50..70, 0.0)])), (Some("unseen"), None));
 }

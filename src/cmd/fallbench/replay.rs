@@ -31,7 +31,8 @@ pub struct Args {
     /// Gives the camera a calibration from the clip's marks, so that floors are told
     #[arg(long)]
     calibrated: bool,
-    /// Keeps what was nearly a fall and why it is none, as <clip>.near.jsonl
+    /// Keeps what was nearly a fall and why it is none, as <clip>.near.jsonl, and what stirred in each picture, as
+    /// <clip>.seen.jsonl, and tells where missed falls were lost
     #[arg(long)]
     near_misses: bool,
     /// Clips replayed at the same time
@@ -68,8 +69,11 @@ fn replay(args: &Args, out: &Path, record: &Record) -> anyhow::Result<()> {
     let clip = std::path::absolute(args.dir.join(&record.clip))?;
     let name = stem(&record.clip);
     let events = out.join(name).with_extension("jsonl");
+    let (near, seen) = (events.with_extension("near.jsonl"), events.with_extension("seen.jsonl"));
     // Of a run before: not to be scored when this one fails.
-    let _ = std::fs::remove_file(&events);
+    for old in [&events, &near, &seen] {
+        let _ = std::fs::remove_file(old);
+    }
     let config = match &args.config {
         Some(config) => config.clone(),
         None => config_of(args, out, &clip, record)?,
@@ -80,7 +84,7 @@ fn replay(args: &Args, out: &Path, record: &Record) -> anyhow::Result<()> {
         command.arg("--camera").arg(camera);
     }
     if args.near_misses {
-        command.arg("--near-misses").arg(out.join(format!("{name}.near.jsonl")));
+        command.arg("--near-misses").arg(near).arg("--detections").arg(seen);
     }
     let ended = command.stdin(Stdio::null()).stdout(Stdio::null()).output().context("oriel replay")?;
     if !ended.status.success() {

@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow, bail, ensure};
 use serde_json::Value;
 
 use super::super::{BadInput, Outcome};
+use crate::fallbench::lost::{NearMiss, Stirred, Traces};
 use crate::fallbench::record::{Record, Told};
 use crate::fallbench::report::{self, Report};
 use crate::fallbench::score::{Event, Point, Sheet, score_clip};
@@ -14,7 +15,8 @@ use crate::fallbench::score::{Event, Point, Sheet, score_clip};
 pub struct Args {
     /// Folder that `make` wrote
     dir: PathBuf,
-    /// Folder with an event file `<clip>.jsonl` a clip; clips without one are left out
+    /// Folder with an event file `<clip>.jsonl` a clip; clips without one are left out. With `<clip>.near.jsonl` and
+    /// `<clip>.seen.jsonl` beside it (--near-misses, --detections) the score tells where missed falls were lost
     #[arg(long)]
     events: PathBuf,
     /// Writes the report as JSON
@@ -69,7 +71,8 @@ pub fn score_folder(dir: &Path, events: &Path) -> anyhow::Result<Vec<(Record, Sh
         let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         let size = [told.record.width as f64, told.record.height as f64];
         let found = events_of(&text, size).map_err(|error| error.context(path.display().to_string()))?;
-        let sheet = score_clip(&told.record, &told.truth, &told.ignore, found);
+        let traces = traces_of(&path, size)?;
+        let sheet = score_clip(&told.record, &told.truth, &told.ignore, found, traces.as_ref());
         out.push((told.record, sheet));
     }
     ensure!(!out.is_empty(), "{}: no event file of any clip of {}", events.display(), dir.display());
@@ -156,6 +159,53 @@ fn line_of(value: &Value, id: &str, [width, height]: [f64; 2]) -> anyhow::Result
         floors: origin("floor_best")
             .map(|best| [origin("floor_low").unwrap_or(best), best, origin("floor_high").unwrap_or(best)]),
     })
+}
+
+/// What the replay of the events in `path` left beside them; None without the file of what stirred, which holds the first time.
+fn traces_of(path: &Path, size: [f64; 2]) -> anyhow::Result<Option<Traces>> {
+    let (seen, near) = (path.with_extension("seen.jsonl"), path.with_extension("near.jsonl"));
+    if !seen.is_file() {
+        return Ok(None);
+    }
+    let mut traces = Traces::default();
+    let mut first = None;
+    for_lines(&seen, |line| {
+        let pts = line["pts_ns"].as_i64().context("`pts_ns`: expected an integer")?;
+        let first = *first.get_or_insert(pts);
+        let middle = |found: &Value| {
+            let [left, top, right, bottom] = bounds_of(&found["box"], size[0], size[1])?;
+            Some([left.midpoint(right), top.midpoint(bottom)])
+        };
+        let places = line["detections"].as_array().into_iter().flatten().filter_map(middle).collect();
+        traces.stirred.push(Stirred { seconds: (pts - first) as f64 / 1e9, places });
+        Ok(())
+    })?;
+    let Some(first) = first.filter(|_| near.is_file()) else { return Ok(Some(traces)) };
+    for_lines(&near, |line| {
+        let end = |pts: &str, at: &str| {
+            let pts = line[pts].as_i64().with_context(|| format!("`{pts}`: expected an integer"))?;
+            let side = |of: &str| line[at][of].as_f64().with_context(|| format!("`{at}.{of}`: expected a number"));
+            anyhow::Ok([(pts - first) as f64 / 1e9, side("x")? * size[0], side("y")? * size[1]])
+        };
+        let words = line["why_not"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let why_not = words.map(str::to_owned).collect();
+        traces.near_misses.push(NearMiss {
+            from: end("first_pts_ns", "from")?,
+            to: end("last_pts_ns", "to")?,
+            why_not,
+        });
+        Ok(())
+    })?;
+    Ok(Some(traces))
+}
+
+fn for_lines(path: &Path, mut each: impl FnMut(Value) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let value = serde_json::from_str(line).map_err(anyhow::Error::from).and_then(&mut each);
+        value.with_context(|| format!("{}:{}", path.display(), i + 1))?;
+    }
+    Ok(())
 }
 
 /// `{left, top, right, bottom}` or `[left, top, right, bottom]`, fractions.

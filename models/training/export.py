@@ -12,7 +12,7 @@ import onnxruntime
 import torch
 import yaml
 
-from material import H, HERE, KINDS, PAD, W
+from material import CLASSES, H, HERE, PAD, W
 from net import Net
 
 
@@ -24,11 +24,10 @@ def main():
     p.add_argument("--material", default="synthetic frames alone", help="what it was trained on, for the card")
     a = p.parse_args()
     state = torch.load(a.work / "checkpoint.pt", map_location="cpu")
-    net = Net()
+    net = Net().eval()
     net.load_state_dict(state["mean"])
-    net.eval().for_bytes()
     for branch in net.heads:
-        branch[1].bias.data[4] += a.shift
+        branch.box.bias.data[4] += a.shift
     a.folder.mkdir(parents=True, exist_ok=True)
     path = a.folder / f"{a.folder.name}.onnx"
     free = {"images": {0: "n", 2: "h", 3: "w"}, "output": {0: "n", 1: "rows"}}
@@ -48,7 +47,7 @@ def main():
         "name": a.folder.name, "file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "licence": "Apache-2.0",
         "origin": f"this project: models/training, {state['step']} steps; {a.material}",
         "input": {"width": W, "height": H, "free": 32, "order": "bgr", "mean": [0, 0, 0], "std": [1, 1, 1], "fit": "letterbox_top_left", "pad": PAD},
-        "head": {"type": "yolox"}, "classes": KINDS, "kinds": {k: k for k in KINDS}, "precision": "f32",
+        "head": {"type": "yolox"}, "classes": list(CLASSES), "kinds": CLASSES, "precision": "f32",
     }
     (a.folder / "model.yml").write_text(yaml.safe_dump(card, sort_keys=False, default_flow_style=None, width=2000))
     print(f"{path}: {path.stat().st_size} bytes, {state['step']} steps, largest difference to torch {gap:.1e}")

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from detectors import FastestDet, Sibling, Teacher, session
-from material import CLASSES, GROUPS, H, HELD_OUT, HERE, KINDS, STRIDES, W, clips_in, distinct, fit, folder_of, overlap
+from material import GROUPS, H, HELD_OUT, HERE, KINDS, STRIDES, W, clips_in, distinct, fit, folder_of, overlap
 from teacher import label
 
 SCORES = np.round(np.arange(0.15, 0.81, 0.05), 2)
@@ -22,8 +22,6 @@ SCORES = np.round(np.arange(0.15, 0.81, 0.05), 2)
 GRID = np.concatenate([np.stack([*np.meshgrid(np.arange(W // s), np.arange(H // s)), np.full((H // s, W // s), s)], -1).reshape(-1, 3) for s in STRIDES])
 
 
-# The kind of each class of the model, -1 for those that are not judged.
-KIND = np.array([KINDS.index(kind) if kind in KINDS else -1 for kind in CLASSES.values()])
 
 
 class Ours:
@@ -39,8 +37,9 @@ class Ours:
         full, ratio = fit(picture)
         y = self.run(np.ascontiguousarray(full.transpose(2, 0, 1)[None], np.float32))[0]
         values = y[:, 4:5] * y[:, 5:]
-        kinds, scores = KIND[values.argmax(1)], values.max(1)
-        keep = (scores >= floor) & (kinds >= 0)
+        kinds, scores = values.argmax(1), values.max(1)
+        # Birds and animals are not judged.
+        keep = (scores >= floor) & (kinds < len(KINDS))
         y, grid, scores, kinds = y[keep], GRID[keep], scores[keep], kinds[keep]
         centre, half = (y[:, :2] + grid[:, :2]) * grid[:, 2:], np.exp(y[:, 2:4]) * grid[:, 2:] / 2
         boxes = np.concatenate([centre - half, centre + half], 1)

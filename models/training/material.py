@@ -22,6 +22,7 @@ keyboard cell_phone microwave oven toaster sink refrigerator book clock vase sci
 # What the net knows, of COCO's classes, and the kind of each; animals are not trained, they come with the public weights.
 CLASSES = {"person": "person", "bicycle": "two_wheeler", "motorbike": "two_wheeler", "car": "car", "bus": "truck_bus", "truck": "truck_bus",
            "bird": "bird", "cat": "animal", "dog": "animal", "horse": "animal", "sheep": "animal", "cow": "animal"}
+SEEN = list(dict.fromkeys(CLASSES.values()))  # the kinds of the model, in the order of its output: KINDS first
 # What is judged as one: a van is a car to one detector and a truck to the next.
 GROUPS = {"person": (0,), "two_wheeler": (1,), "vehicle": (2, 3)}
 # Whole clips that are never trained on, by the stem of their file name: a car park with people, bicycles and cars, and a

@@ -4,14 +4,16 @@ Differences to the original: ReLU in place of SiLU, because only that becomes pa
 pixels before the first convolution is part of that convolution, whose outermost pixels are left out; the three sizes of pooling come from one another; and of the
 80 classes the rows of CLASSES alone are kept. BatchNorm is part of the convolutions, as in the public file.
 
-Input [n, 3, H, W] BGR, 0..255; output [n, rows, 5 + classes]: x and y in cells from the cell's corner, logarithms of width
-and height in cells, objectness, one value a class. Any multiple of 32 fits as a side.
+Input [n, 3, H, W] BGR, 0..255; output [n, rows, 5 + kinds]: x and y in cells from the cell's corner, logarithms of width
+and height in cells, objectness, one value a kind. Any multiple of 32 fits as a side.
 """
+from functools import reduce
+
 import torch
 from torch import nn
 from torch.nn.functional import interpolate, max_pool2d, silu
 
-from material import CLASSES, COCO
+from material import CLASSES, COCO, SEEN
 
 
 class Act(nn.Module):
@@ -121,8 +123,13 @@ class Net(nn.Module):
         return y, seen
 
     def forward(self, x):
+        """A kind is the best of its classes, so that a bus is not found a second time as a truck."""
         y = self.rows(x)
-        return torch.cat([y[..., :4], y[..., 4:].sigmoid()], -1)
+        p = y[..., 4:].sigmoid()
+        if p.shape[-1] != 1 + len(CLASSES):
+            return torch.cat([y[..., :4], p], -1)
+        kinds = [reduce(torch.maximum, [p[..., 1 + i:2 + i] for i, k in enumerate(CLASSES.values()) if k == kind]) for kind in SEEN]
+        return torch.cat([y[..., :4], p[..., :1], *kinds], -1)
 
     def smooth(self, smooth):
         """With SiLU, as the original, or with ReLU."""

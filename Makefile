@@ -29,7 +29,7 @@ setup:
 	@scripts/setup.sh
 
 # The default gate detector again, from clips and a teacher that you name: models/training/README.md.
-# `make train-gate SMOKE=1` only tries the kit, in under three minutes.
+# `make train-gate SMOKE=1` only tries the kit, in a minute or two.
 train-gate:
 	@models/training/train_gate.sh
 

@@ -3,8 +3,8 @@
 
     scripts/quantise.py models/demo_figures --calibrate gate.mp4 facade.mp4 --out models/demo_figures_int8 --check labelled/images
 
-Weights become int8 per channel, activations u8 (static QDQ). The first convolution and what follows the last ones stay as
-they are: few channels gain nothing, and boxes and scores need their bits. The ranges of the activations are read from
+Weights become int8 per channel, activations u8 (static QDQ). The first convolution, with one that works on each of its
+channels alone, and what follows the last ones stay as they are: few channels gain nothing, and boxes and scores need their bits. The ranges of the activations are read from
 --calibrate: frames spread over clips, or folders of pictures, put into the model's shape as its card says. All three ways to
 choose a range are tried; the one that keeps most is taken: most mAP on the pictures of --check, or, without it, most
 agreement with the model it was made from.
@@ -183,6 +183,10 @@ def prepare(source, target):
     return model
 
 
+def groups(node):
+    return next((a.i for a in node.attribute if a.name == "group"), 1)
+
+
 def ends(graph):
     """Names of the nodes before and with the first convolutions, with their activations, and of those from the last ones on."""
     makers = {o: n for n in graph.node for o in n.output}
@@ -203,7 +207,13 @@ def ends(graph):
 
     forward, backward = lambda name: takers.get(name, []), lambda name: [makers[name]] if name in makers else []
     first = walk([i.name for i in graph.input], forward)
-    for node in [n for n in first.values() if n.op_type in WEIGHTED]:
+    weighted = [n for n in first.values() if n.op_type in WEIGHTED]
+    for node in weighted:
+        if node.op_type == "Conv" and groups(node) == 1:
+            # At this size a convolution of single channels is cheaper in f32 than taking its input apart.
+            weighted += [n for n in walk([*node.output], forward).values() if n.op_type == "Conv" and groups(n) > 1]
+    for node in weighted:
+        first[node.name] = node
         for after in takers.get(node.output[0], []):
             if after.op_type in (*RELU, *SMOOTH, "Sigmoid", "HardSigmoid"):
                 first[after.name] = after

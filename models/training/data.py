@@ -8,12 +8,14 @@ import cv2
 import numpy as np
 import torch
 
-from material import H, KINDS, PAD, W
+from detectors import session
+from material import H, KINDS, PAD, PUBLIC, W
 
 # Its threads would hang in a loader's process, which is a fork of one that has used them.
 cv2.setNumThreads(0)
 SURE = 0.4
 MOST = 60  # boxes in one training picture
+VARIED = 4  # times as often as a clip of one place
 
 
 def background(pictures):
@@ -49,10 +51,11 @@ class Clip:
             self.pictures, rows = file["pictures"], file["boxes"]
         self.boxes = [rows[rows[:, 0] == i, 1:] for i in range(len(self.pictures))]
         self.cutouts = []  # (BGR [h, w, 3], alpha [h, w], kind, height as a fraction of the picture's)
-        self.real = real
+        self.steady = False
         if not real:
             return
         still = background(self.pictures)
+        self.steady = still is not None
         for i, picture in enumerate(self.pictures):
             self.cut(picture, still, self.boxes[i])
             if still is not None:
@@ -88,7 +91,7 @@ class Clip:
 def warp(rng, picture, boxes, width, height, fitted):
     """The picture mirrored, scaled from `fitted` and cut to [height, width, 3], and its boxes."""
     h, w = picture.shape[:2]
-    zoom = fitted * np.exp(rng.uniform(np.log(0.7), np.log(1.7)) if rng.random() < 0.7 else 0)
+    zoom = fitted * np.exp(rng.uniform(np.log(0.5), np.log(1.7)) if rng.random() < 0.7 else 0)
     stretch = np.exp(rng.uniform(-0.2, 0.2))
     sx, sy = zoom * stretch, zoom / stretch
     flip = rng.random() < 0.5
@@ -186,51 +189,51 @@ def wear(rng, picture):
 
 
 class Pictures(torch.utils.data.IterableDataset):
-    """Endless pictures [3, height, width] bytes with boxes [MOST, 6] and their number.
+    """Endless (picture [3, height, width] bytes, boxes [MOST, 6], their number, whether all that is there is known, what the
+    public net makes of it: its output and what it sees at its marks).
 
     `share` of them start from synthetic frames. A size below the model's cuts out of a picture at the model's scale.
     """
 
-    def __init__(self, work, share=0.45, seed=0, size=(H, W)):
+    def __init__(self, work, share=0.35, seed=0, size=(H, W)):
         self.height, self.width = size
         self.real = [Clip(p, True) for p in sorted((work / "real").glob("*.npz"))]
         self.synthetic = [Clip(p, False) for p in sorted((work / "synthetic").glob("*.npz"))]
         self.share = share if self.real else 1.0
         if not self.synthetic:
             self.share = 0.0
-        self.seed = seed
+        self.seed, self.public = seed, work / PUBLIC
         # Each kind is pasted as often as each other, whichever clips it comes from.
         self.cutouts = [[c for clip in self.real for c in clip.cutouts if c[2] == k] for k in range(len(KINDS))]
-        # A clip with many boxes teaches more than one with few, but not in proportion.
-        self.weight = np.array([(1 + sum((b[:, 4] >= SURE).sum() for b in c.boxes)) ** 0.3 for c in self.real])
+        # A clip with many boxes teaches more than one with few, but not in proportion; one whose background changes has more
+        # to show than one that is a single place.
+        self.weight = np.array([(1 + sum((b[:, 4] >= SURE).sum() for b in c.boxes)) ** 0.3 * (1 if c.steady else VARIED) for c in self.real])
         if not self.real and not self.synthetic:
             raise SystemExit(f"{work}: nothing to train on; run teacher.py or synthetic.py first")
 
-    def frame(self, rng):
-        if rng.random() < self.share:
-            clip = self.synthetic[rng.integers(len(self.synthetic))]
-        else:
-            clip = self.real[rng.choice(len(self.real), p=self.weight / self.weight.sum())]
+    def frame(self, rng, drawn):
+        clip = self.synthetic[rng.integers(len(self.synthetic))] if drawn else self.real[rng.choice(len(self.real), p=self.weight / self.weight.sum())]
         i = rng.integers(len(clip.pictures))
         return clip.pictures[i], clip.boxes[i]
 
     def sample(self, rng):
-        if self.width == W and rng.random() < 0.12:
+        drawn = rng.random() < self.share
+        if self.width == W and rng.random() < 0.3:
             picture, boxes = np.full((H, W, 3), PAD, np.uint8), []
             cx, cy = int(rng.uniform(0.35, 0.65) * W), int(rng.uniform(0.35, 0.65) * H)
             for x0, y0, x1, y1 in ((0, 0, cx, cy), (cx, 0, W, cy), (0, cy, cx, H), (cx, cy, W, H)):
-                whole, b = self.frame(rng)
-                fitted = min((x1 - x0) / whole.shape[1], (y1 - y0) / whole.shape[0])
+                whole, b = self.frame(rng, drawn)
+                fitted = min((x1 - x0) / whole.shape[1], (y1 - y0) / whole.shape[0]) * 1.3
                 part, b = warp(rng, whole, b, x1 - x0, y1 - y0, fitted)
                 picture[y0:y1, x0:x1] = part
                 boxes.append(b + np.array([x0, y0, x0, y0, 0, 0], np.float32))
             boxes = np.concatenate(boxes)
         else:
-            whole, b = self.frame(rng)
+            whole, b = self.frame(rng, drawn)
             fitted = min(W / whole.shape[1], H / whole.shape[0])
             picture, boxes = warp(rng, whole, b, self.width, self.height, fitted)
         kinds = [c for c in self.cutouts if c]
-        if kinds and rng.random() < 0.45:
+        if kinds and rng.random() < 0.4:
             few = [c[rng.integers(len(c))] for c in kinds for _ in range(3)]
             # People are what counts most.
             few += [self.cutouts[0][rng.integers(len(self.cutouts[0]))] for _ in range(3 if self.cutouts[0] else 0)]
@@ -239,10 +242,13 @@ class Pictures(torch.utils.data.IterableDataset):
         boxes = boxes[np.argsort(-boxes[:, 4])][:MOST]
         full = np.zeros((MOST, 6), np.float32)
         full[:len(boxes)] = boxes
-        return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))), torch.from_numpy(full), len(boxes)
+        return np.ascontiguousarray(picture.transpose(2, 0, 1)), full, len(boxes), drawn
 
     def __iter__(self):
         worker = torch.utils.data.get_worker_info()
         rng = np.random.default_rng([self.seed, worker.id if worker else 0])
+        public = session(self.public, 1)
         while True:
-            yield self.sample(rng)
+            picture, boxes, count, drawn = self.sample(rng)
+            said = public.run(None, {"images": picture[None].astype(np.float32)})
+            yield torch.from_numpy(picture), torch.from_numpy(boxes), count, drawn, [torch.from_numpy(s[0]) for s in said]

@@ -40,7 +40,7 @@ class Teacher:
 
     file = "nanodet_plus_m_1.5x_416.onnx"
 
-    def __init__(self, models, threads=2):
+    def __init__(self, models, threads=1):
         self.net = session(models / self.file, threads)
         points = [np.stack(np.meshgrid(np.arange(n), np.arange(n)), -1).reshape(-1, 2) * s for n, s in ((52, 8), (26, 16), (13, 32), (7, 64))]
         self.points = np.concatenate(points).astype(np.float32)
@@ -70,7 +70,7 @@ class FastestDet:
 
     file = "fastestdet_352.onnx"
 
-    def __init__(self, models, threads=2):
+    def __init__(self, models, threads=1):
         self.net = session(models / self.file, threads)
 
     def detect(self, picture, floor=0.2):

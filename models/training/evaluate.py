@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from detectors import FastestDet, Sibling, Teacher, session
-from material import GROUPS, H, HELD_OUT, HERE, STRIDES, W, clips_in, distinct, fit, folder_of, overlap
+from material import GROUPS, H, HELD_OUT, HERE, KINDS, STRIDES, W, clips_in, distinct, fit, folder_of, overlap
 from teacher import label
 
 SCORES = np.round(np.arange(0.15, 0.81, 0.05), 2)
@@ -22,18 +22,24 @@ SCORES = np.round(np.arange(0.15, 0.81, 0.05), 2)
 GRID = np.concatenate([np.stack([*np.meshgrid(np.arange(W // s), np.arange(H // s)), np.full((H // s, W // s), s)], -1).reshape(-1, 3) for s in STRIDES])
 
 
-class Ours:
-    """A model file of this folder's making."""
 
-    def __init__(self, path, threads=2):
-        self.net = session(path, threads)
+
+class Ours:
+    """A model file of this folder's making, or a function from pictures [n, 3, h, w] to its output."""
+
+    def __init__(self, model, threads=1):
+        self.run = model
+        if not callable(model):
+            net = session(model, threads)
+            self.run = lambda x: net.run(None, {"images": x})[0]
 
     def detect(self, picture, floor=0.1):
         full, ratio = fit(picture)
-        y = self.net.run(None, {"images": np.ascontiguousarray(full.transpose(2, 0, 1)[None], np.float32)})[0][0]
+        y = self.run(np.ascontiguousarray(full.transpose(2, 0, 1)[None], np.float32))[0]
         values = y[:, 4:5] * y[:, 5:]
         kinds, scores = values.argmax(1), values.max(1)
-        keep = scores >= floor
+        # Birds and animals are not judged.
+        keep = (scores >= floor) & (kinds < len(KINDS))
         y, grid, scores, kinds = y[keep], GRID[keep], scores[keep], kinds[keep]
         centre, half = (y[:, :2] + grid[:, :2]) * grid[:, 2:], np.exp(y[:, 2:4]) * grid[:, 2:] / 2
         boxes = np.concatenate([centre - half, centre + half], 1)

@@ -6,10 +6,10 @@ python=$1 work=$2 out=$3
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here"
 held_out() { "$python" -c 'from material import HELD_OUT; print(*HELD_OUT)'; }
-material="distilled from nanodet_plus_m_1.5x_416 (Apache-2.0) on clips that are not part of this repository, and on synthetic frames of models/training; see docs/models.md"
+material="a changed YOLOX-nano (Copyright (c) 2021-2022 Megvii Inc., Apache-2.0), whose weights it started from; tuned with that net and nanodet_plus_m_1.5x_416 (RangiLyu/nanodet, Apache-2.0) as teachers on clips and pictures that are not part of this repository, and on synthetic frames of models/training; see docs/models.md"
 "$python" export.py "$work/f32/oriel-gate-f32" --work "$work" --material "$material"
-shift=$("$python" level.py "$work/f32/oriel-gate-f32/oriel-gate-f32.onnx" "$work/calibration")
-"$python" export.py "$work/f32/oriel-gate-f32" --work "$work" --material "$material" --shift="$shift"
+read -ra shift < <("$python" level.py "$work/f32/oriel-gate-f32/oriel-gate-f32.onnx" "$work/calibration" --real "$work/real")
+"$python" export.py "$work/f32/oriel-gate-f32" --work "$work" --material "$material" --shift "${shift[@]}"
 # The ranges come from what was trained on, never from what is judged on, and from synthetic night, infrared and rain.
 clips=()
 while IFS= read -r clip; do

@@ -14,11 +14,21 @@ W, H = 416, 256
 STRIDES = (8, 16, 32)
 PAD = 114
 KINDS = ["person", "two_wheeler", "car", "truck_bus"]
+COCO = """person bicycle car motorbike aeroplane bus train truck boat traffic_light fire_hydrant stop_sign parking_meter bench bird cat
+dog horse sheep cow elephant bear zebra giraffe backpack umbrella handbag tie suitcase frisbee skis snowboard sports_ball kite
+baseball_bat baseball_glove skateboard surfboard tennis_racket bottle wine_glass cup fork knife spoon bowl banana apple sandwich
+orange broccoli carrot hot_dog pizza donut cake chair sofa potted_plant bed dining_table toilet tvmonitor laptop mouse remote
+keyboard cell_phone microwave oven toaster sink refrigerator book clock vase scissors teddy_bear hair_drier toothbrush""".split()
+# What the net knows, of COCO's classes, and the kind of each; animals are not trained, they come with the public weights.
+CLASSES = {"person": "person", "bicycle": "two_wheeler", "motorbike": "two_wheeler", "car": "car", "bus": "truck_bus", "truck": "truck_bus",
+           "bird": "bird", "cat": "animal", "dog": "animal", "horse": "animal", "sheep": "animal", "cow": "animal"}
+SEEN = list(dict.fromkeys(CLASSES.values()))  # the kinds of the model, in the order of its output: KINDS first
 # What is judged as one: a van is a car to one detector and a truck to the next.
 GROUPS = {"person": (0,), "two_wheeler": (1,), "vehicle": (2, 3)}
 # Whole clips that are never trained on, by the stem of their file name: a car park with people, bicycles and cars, and a
 # road with cars that come towards the camera.
 HELD_OUT = ("person-bicycle-car-detection", "vehicle_surveillance_360p")
+PUBLIC = "public.onnx"  # in WORK: the net that training starts from, as it was
 VIDEO = {".mp4", ".avi", ".mkv", ".mov", ".ts"}
 
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from detectors import Teacher
-from material import HELD_OUT, HERE, clips_in, folder_of, frames
+from material import HELD_OUT, HERE, PAD, clips_in, folder_of, frames
 
 
 def label(clip, teacher, most):
@@ -29,15 +29,22 @@ def labelled(some, teacher):
 
 
 def still(path):
+    """Fitted into 640x480 at the top left corner."""
     picture = cv2.imread(str(path))
-    size = 640, round(picture.shape[0] * 640 / picture.shape[1])
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    if picture is None:
+        raise SystemExit(f"{path}: no picture that can be read")
+    h, w = picture.shape[:2]
+    ratio = min(640 / w, 480 / h)
+    full = np.full((480, 640, 3), PAD, np.uint8)
+    part = cv2.resize(picture, (round(w * ratio), round(h * ratio)), interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR)
+    full[:len(part), :part.shape[1]] = part
+    return full
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--clips", help="folder of clips, with those below it (default: $ORIEL_CLIPS)")
-    p.add_argument("--stills", type=pathlib.Path, nargs="*", default=[], help="folders of single pictures, those of a folder of one size")
+    p.add_argument("--stills", type=pathlib.Path, nargs="*", default=[], help="folders of single pictures")
     p.add_argument("--models", help="folder of the public models (default: $ORIEL_MODELS)")
     p.add_argument("--work", type=pathlib.Path, default=HERE / "work")
     p.add_argument("--frames", type=int, default=400, help="of a clip, at most (default: %(default)s)")

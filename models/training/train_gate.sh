@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Makes models/oriel-gate again: synthetic frames, the teacher's labels, training, export, int8, judgement. Each step goes on
-# where it was interrupted. `make train-gate` calls it with these variables:
-#   ORIEL_CLIPS, ORIEL_MODELS   folders of unlabelled clips and of the public models (the teacher and the one to beat)
+# Makes models/oriel-gate again: synthetic frames, the teacher's labels, training from public weights, export, int8, judgement.
+# Each step goes on where it was interrupted. `make train-gate` calls it with these variables:
+#   ORIEL_CLIPS, ORIEL_MODELS   folders of unlabelled clips and of the public models (where it starts, the teacher, the one to beat)
 #   ORIEL_STILLS                folders of single pictures, if there are any
 #   WORK       where all of it lies (default models/training/work)
 #   MINUTES    of training on two cores (default 100; a GPU needs far fewer)
 #   OUT        the new card's folder (default WORK/made/oriel-gate; nothing is written over what is committed)
-#   SMOKE=1    a few frames and steps without clips, teacher or accuracy: does the kit run? (WORK/smoke, under three minutes)
+#   FROM       the weights to start from (default ORIEL_MODELS/yolox_nano_416.onnx; the public file upstream/yolox_nano.onnx is the same)
+#   SMOKE=1    a few frames and steps from random weights, without clips, teacher or accuracy: does the kit run? (WORK/smoke)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 repository=$(cd "$here/../.." && pwd)
@@ -28,9 +29,9 @@ if [ "$smoke" = 1 ]; then
     rm -rf "${work:?}"/*
     "$python" synthetic.py --work "$work" --files 2 --scenes 2
     "$python" synthetic.py --work "$work" --suite "$work/suite" --suite-files 1
-    "$python" train.py --work "$work" --steps 4 --batch 4 --round 4
+    "$python" train.py --work "$work" --steps 4 --batch 4
     # Ended in the middle, it has to go on.
-    "$python" train.py --work "$work" --steps 6 --batch 4 --round 4 | grep "going on from step 4"
+    "$python" train.py --work "$work" --steps 6 --batch 4 | grep "going on from step 4"
     "$python" export.py "$work/f32/oriel-gate-f32" --work "$work"
     "$python" evaluate.py "$work/f32/oriel-gate-f32/oriel-gate-f32.onnx" --suite "$work/suite" --no-clips
     echo "train-gate: the kit runs (a smoke run's model sees nothing)"
@@ -45,5 +46,8 @@ export ORIEL_CLIPS ORIEL_MODELS
 [ -d "$work/suite" ] || "$python" synthetic.py --suite "$work/suite"
 # Other seeds than the suite's: what is judged on does not choose the ranges.
 [ -d "$work/calibration" ] || "$python" synthetic.py --suite "$work/calibration" --suite-first 500 --suite-files 10
-"$python" train.py --work "$work" --minutes "${MINUTES:-100}" --round 5000
+from=${FROM:-$ORIEL_MODELS/yolox_nano_416.onnx}
+[ -f "$from" ] || from=$ORIEL_MODELS/yolox_nano.onnx
+[ -f "$from" ] || from=$ORIEL_MODELS/upstream/yolox_nano.onnx
+"$python" train.py --work "$work" --from "$from" --minutes "${MINUTES:-100}"
 "$here/finish.sh" "$python" "$work" "${OUT:-$work/made/oriel-gate}"

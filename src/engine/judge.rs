@@ -249,7 +249,7 @@ impl Bench {
 
 impl Inner {
     fn answer(&mut self, answer: Answer, bench: &Bench, looks: &mut Looks) {
-        let Bench { tally, meters, thread_cpu, .. } = bench;
+        let Bench { tally, meters, .. } = bench;
         let Answer { taken, found } = answer;
         let Some(found) = found else {
             tally.dropped(Drop::Failed);
@@ -260,7 +260,7 @@ impl Inner {
             tally.dropped(Drop::Late);
         } else {
             let scene = self.enter(&frame);
-            self.judge.observe(self.camera, &frame, scene, &found, looks, meters, *thread_cpu);
+            self.judge.observe((self.camera, &frame), scene, &found, looks, bench);
             tally.inferred();
             meters.judged(frame.decoded.elapsed());
             (self.last, self.session) = (Some(scene), frame.session);
@@ -309,13 +309,11 @@ impl Judge {
 
     fn observe(
         &mut self,
-        camera: CameraId,
-        frame: &Frame,
+        (camera, frame): (CameraId, &Frame),
         scene: Scene<'_>,
         found: &[Found],
         looks: &mut Looks,
-        meters: &Meters,
-        thread_cpu: fn() -> Duration,
+        Bench { meters, thread_cpu, .. }: &Bench,
     ) {
         let begun = thread_cpu();
         self.detections.clear();

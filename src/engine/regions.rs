@@ -95,7 +95,7 @@ impl RegionSpec {
             let rect = one.rect.clipped();
             let Some(before) = shown else {
                 let longer = (rect.width() * input.width as f32).max(rect.height() * input.height as f32);
-                let zoom = zooms.clone().find(|zoom| zoom * longer >= LARGE_ENOUGH).or(zooms.clone().last())?;
+                let zoom = zooms.clone().find(|zoom| zoom * longer >= LARGE_ENOUGH).or(zooms.clone().next_back())?;
                 (side, shown) = (1.0 / zoom, Some(rect));
                 continue;
             };

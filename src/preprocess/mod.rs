@@ -5,10 +5,14 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod filler;
 mod instructions;
 pub mod plain;
 mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod shuffles;
 mod tables;
 
 pub use filler::Filler;

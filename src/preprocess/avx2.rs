@@ -5,57 +5,19 @@ use std::arch::x86_64::*;
 
 use super::plain::in_order;
 use super::scalar::{Chroma, Finish, Source};
+use super::shuffles::{self, WINDOW};
 use super::tables::Grid;
 use super::{Channel, Instructions, MIDDLE, Rows, WHITE};
 
-/// Target columns in a block, in four windows.
-const BLOCK: usize = 16;
-const WINDOW: usize = 16;
-/// A shuffle gives zero for it.
-const NOTHING: u8 = 0x80;
+type Block = shuffles::Block<32, 4>;
 
-/// Shuffles and weights for the rows of one size of picture. Exists only where the CPU has AVX2.
-pub(super) struct Columns {
-    /// First target column of each block. The last block overlaps the one before where the width asks for it.
-    starts: Vec<usize>,
-    luma: Plane,
-    chroma: Plane,
-    /// Target columns.
-    width: usize,
-}
-
-struct Plane {
-    blocks: Vec<Block>,
-    /// Windows are of 32 bytes.
-    wide: bool,
-    /// Bytes in a row that all windows lie inside.
-    row_len: usize,
-}
-
-#[derive(Clone, Copy)]
-#[repr(C, align(32))]
-struct Block {
-    /// Shuffles of two windows each, the first and third and the second and fourth. Result: pairs of taps.
-    near: [[u8; 32]; 2],
-    /// Weights of each pair.
-    weights: [i8; 32],
-    /// Shuffles of the second half of wide windows.
-    far: [[u8; 32]; 2],
-    /// First byte of each window, which lies inside the row.
-    bases: [u32; 4],
-}
+/// The tables for one size of picture. Exists only where the CPU has AVX2.
+pub(super) struct Columns(shuffles::Columns<32, 4>);
 
 impl Columns {
     /// None where the CPU, the width or the scale do not allow it.
     pub(super) fn new(luma: &Grid, chroma: &Grid, woven: bool) -> Option<Columns> {
-        let width = luma.columns.len();
-        if !Instructions::Avx2.here() || width < BLOCK {
-            return None;
-        }
-        let starts: Vec<usize> = (0..width.div_ceil(BLOCK)).map(|i| (i * BLOCK).min(width - BLOCK)).collect();
-        let narrowest = |grid, woven| [false, true].into_iter().find_map(|wide| Plane::new(grid, &starts, woven, wide));
-        let (luma, chroma) = (narrowest(luma, false)?, narrowest(chroma, woven)?);
-        Some(Columns { starts, luma, chroma, width })
+        Instructions::Avx2.here().then(|| shuffles::Columns::new(luma, chroma, woven)).flatten().map(Columns)
     }
 
     /// One row. Its source rows and targets must have the lengths that the tables were made for.
@@ -67,16 +29,11 @@ impl Columns {
     }
 
     fn row_of<N: Store>(&self, source: &Source<'_>, finish: &Finish, targets: [&mut [N]; 3]) {
-        let fits = |rows: &[&[u8]; 2], len: usize| rows.iter().all(|row| row.len() == len);
-        let chroma_fits = match &source.chroma {
-            Chroma::Apart { u, v } => fits(u, self.chroma.row_len) && fits(v, self.chroma.row_len),
-            Chroma::Woven { uv } => fits(uv, self.chroma.row_len),
-        };
-        assert!(fits(&source.luma, self.luma.row_len) && chroma_fits, "rows are cut to the tables' length");
-        assert!(targets.iter().all(|target| target.len() == self.width), "targets are cut to the tables' width");
+        let Columns(tables) = self;
+        assert!(tables.fit(source, &targets), "rows and targets are cut to the tables' lengths");
         // SAFETY: `new` saw that the CPU has AVX2; the lengths that `blocks` relies on were checked above.
         unsafe {
-            match (self.luma.wide, self.chroma.wide) {
+            match (tables.luma.wide, tables.chroma.wide) {
                 (false, false) => self.blocks::<N, false, false>(source, finish, targets),
                 (false, true) => self.blocks::<N, false, true>(source, finish, targets),
                 (true, false) => self.blocks::<N, true, false>(source, finish, targets),
@@ -96,13 +53,14 @@ impl Columns {
         finish: &Finish,
         targets: [&mut [N]; 3],
     ) {
+        let Columns(tables) = self;
         let conversion = Conversion::new(&finish.conversion);
         let luma_weight = _mm256_set1_epi16(source.weights.0);
         let chroma_weight = _mm256_set1_epi16(source.weights.1);
         let targets = targets.map(<[N]>::as_mut_ptr);
-        for ((start, luma), chroma) in self.starts.iter().zip(&self.luma.blocks).zip(&self.chroma.blocks) {
+        for ((start, luma), chroma) in tables.starts.iter().zip(&tables.luma.blocks).zip(&tables.chroma.blocks) {
             // SAFETY: the blocks' windows lie inside rows of the lengths promised by the caller (`Plane::new` made them
-            // so), and `start` + BLOCK <= `width`.
+            // so), and `start` and the block's columns <= `width`.
             unsafe {
                 let y =
                     blend(single::<WIDE_Y>(source.luma[0], luma), single::<WIDE_Y>(source.luma[1], luma), luma_weight);
@@ -122,46 +80,6 @@ impl Columns {
                 }
             }
         }
-    }
-}
-
-impl Plane {
-    /// None where four columns need more than a window.
-    fn new(grid: &Grid, starts: &[usize], woven: bool, wide: bool) -> Option<Plane> {
-        let (step, reach) = (if woven { 2 } else { 1 }, if wide { 2 * WINDOW } else { WINDOW });
-        let furthest = grid.row_len.checked_sub(reach)?;
-        let block = |start: &usize| {
-            let mut block =
-                Block { near: [[NOTHING; 32]; 2], weights: [0; 32], bases: [0; 4], far: [[NOTHING; 32]; 2] };
-            for (window, columns) in grid.columns[*start..][..BLOCK].chunks_exact(4).enumerate() {
-                let first = columns.iter().map(|column| column.low.min(column.high)).min()? as usize * step;
-                let base = first.min(furthest);
-                block.bases[window] = base as u32;
-                let (half, lane) = (window % 2, window / 2 * 16);
-                for (i, column) in columns.iter().enumerate() {
-                    // Pairs of U go to the lower half of the lane and pairs of V to the upper, to be parted afterwards;
-                    // pairs of a plane of its own lie where they stay.
-                    let places: &[usize] = if woven { &[2 * i, 2 * i + 8] } else { &[2 * i + 8 * half] };
-                    for (at, place) in places.iter().enumerate() {
-                        for (side, sample) in [column.low, column.high].into_iter().enumerate() {
-                            let offset = sample as usize * step + at - base;
-                            let shuffle = match offset / WINDOW {
-                                0 => &mut block.near,
-                                1 if wide => &mut block.far,
-                                _ => return None,
-                            };
-                            shuffle[half][lane + place + side] = (offset % WINDOW) as u8;
-                        }
-                    }
-                    let pair = 2 * (4 * window + i);
-                    block.weights[pair] = (128 - column.weight) as i8;
-                    block.weights[pair + 1] = column.weight as i8;
-                }
-            }
-            Some(block)
-        };
-        let blocks = starts.iter().map(block).collect::<Option<_>>()?;
-        Some(Plane { blocks, wide, row_len: grid.row_len })
     }
 }
 
@@ -188,7 +106,7 @@ unsafe fn windows(row: &[u8], first: u32, second: u32) -> __m256i {
 #[target_feature(enable = "avx2")]
 unsafe fn pairs<const WIDE: bool>(row: &[u8], block: &Block) -> [__m256i; 2] {
     let [a, b, c, d] = block.bases;
-    // SAFETY: the windows of a block lie inside the row; its shuffles, all before `bases`, are aligned by `repr`.
+    // SAFETY: the windows of a block lie inside the row; its shuffles, each a multiple of 32 bytes from its start, are aligned by `repr`.
     unsafe {
         let shuffle = |first, second, mask: &[u8; 32]| {
             _mm256_shuffle_epi8(windows(row, first, second), _mm256_load_si256(mask.as_ptr().cast()))
@@ -287,7 +205,7 @@ impl Conversion {
 /// Numbers that a block of samples becomes.
 trait Store: Copy {
     /// # Safety
-    /// BLOCK numbers from `target` on may be written; the CPU has AVX2.
+    /// Sixteen numbers from `target` on may be written; the CPU has AVX2.
     unsafe fn store(target: *mut Self, samples: __m256i, channel: Channel);
 }
 

@@ -39,7 +39,7 @@ impl Filler {
         }
     }
 
-    /// What it computes with: `scalar` or `avx2`.
+    /// What it computes with: `scalar`, `avx2` or `avx512`.
     pub fn instructions(&self) -> &'static str {
         self.instructions.name()
     }
@@ -89,6 +89,8 @@ impl Filler {
                         Kernel::Scalar => scalar::video(&source, luma, chroma, &finish, &mut lines, targets),
                         #[cfg(target_arch = "x86_64")]
                         Kernel::Avx2(columns) => columns.row(&source, &finish, N::rows(targets)),
+                        #[cfg(target_arch = "x86_64")]
+                        Kernel::Avx512(columns) => columns.row(&source, &finish, N::rows(targets)),
                     }
                 }
             }

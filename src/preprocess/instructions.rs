@@ -7,10 +7,12 @@ pub enum Instructions {
     Scalar,
     /// AVX2.
     Avx2,
+    /// AVX-512 with bytes and words (BW).
+    Avx512,
 }
 
 impl Instructions {
-    const ALL: [Instructions; 2] = [Instructions::Scalar, Instructions::Avx2];
+    const ALL: [Instructions; 3] = [Instructions::Scalar, Instructions::Avx2, Instructions::Avx512];
 
     /// Those that this CPU has, narrowest first.
     pub fn available() -> impl Iterator<Item = Instructions> {
@@ -26,6 +28,7 @@ impl Instructions {
         match self {
             Instructions::Scalar => "scalar",
             Instructions::Avx2 => "avx2",
+            Instructions::Avx512 => "avx512",
         }
     }
 
@@ -34,6 +37,7 @@ impl Instructions {
         match self {
             Instructions::Scalar => true,
             Instructions::Avx2 => std::arch::is_x86_feature_detected!("avx2"),
+            Instructions::Avx512 => std::arch::is_x86_feature_detected!("avx512bw"),
         }
     }
 

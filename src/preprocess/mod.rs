@@ -1,14 +1,18 @@
 //! A decoder's picture into a model's slot, in one pass. Knows pixels and `InputSpec`; nothing of models or cameras.
 //! `plain` is the definition; `Filler` gives the same answer faster, from tables made once per picture size, with the
-//! widest instructions of the CPU at hand: `avx2`, or `scalar`, which the compiler vectorises as far as it can. There is no
-//! hand-written AVX-512 and NEON: no machine that could run and compare them was at hand.
+//! widest instructions of the CPU at hand: `avx512`, `avx2`, or `scalar`, which the compiler vectorises as far as it can. There is
+//! no hand-written NEON: no machine that could run and compare it was at hand.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod filler;
 mod instructions;
 pub mod plain;
 mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod shuffles;
 mod tables;
 
 pub use filler::Filler;

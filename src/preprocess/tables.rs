@@ -1,9 +1,9 @@
 //! What depends on the size and layout of a picture and not on its bytes, made once.
 
-#[cfg(target_arch = "x86_64")]
-use super::avx2;
 use super::plain::{Tap, tap};
 use super::{Instructions, Place, place};
+#[cfg(target_arch = "x86_64")]
+use super::{avx2, avx512};
 use crate::base::frame::{Picture, Planes};
 use crate::base::model::{Fit, InputSpec};
 
@@ -63,6 +63,8 @@ pub(super) enum Kernel {
     Scalar,
     #[cfg(target_arch = "x86_64")]
     Avx2(avx2::Columns),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(avx512::Columns),
 }
 
 impl Key {
@@ -118,9 +120,11 @@ impl Grid {
 impl Kernel {
     #[cfg(target_arch = "x86_64")]
     fn new(luma: &Grid, chroma: &Grid, woven: bool, instructions: Instructions) -> Kernel {
+        let avx2 = || avx2::Columns::new(luma, chroma, woven).map(Kernel::Avx2);
         let wide = match instructions {
             Instructions::Scalar => None,
-            Instructions::Avx2 => avx2::Columns::new(luma, chroma, woven).map(Kernel::Avx2),
+            Instructions::Avx2 => avx2(),
+            Instructions::Avx512 => avx512::Columns::new(luma, chroma, woven).map(Kernel::Avx512).or_else(avx2),
         };
         wide.unwrap_or(Kernel::Scalar)
     }

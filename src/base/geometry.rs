@@ -50,6 +50,17 @@ impl Rect {
         })
     }
 
+    /// This box, in fractions of `outer`, in fractions of what `outer` is in.
+    pub fn placed_in(&self, outer: &Rect) -> Rect {
+        let (width, height) = (outer.width(), outer.height());
+        Rect {
+            left: outer.left + self.left * width,
+            top: outer.top + self.top * height,
+            right: outer.left + self.right * width,
+            bottom: outer.top + self.bottom * height,
+        }
+    }
+
     pub fn width(&self) -> f32 {
         self.right - self.left
     }
@@ -208,14 +219,7 @@ impl Polygon {
 
     /// The smallest box around it.
     pub fn bounds(&self) -> Rect {
-        let each =
-            |of: fn(&Point) -> f32, pick: fn(f32, f32) -> f32| self.corners.iter().map(of).reduce(pick).unwrap_or(0.0);
-        Rect {
-            left: each(|p| p.x, f32::min),
-            top: each(|p| p.y, f32::min),
-            right: each(|p| p.x, f32::max),
-            bottom: each(|p| p.y, f32::max),
-        }
+        Rect::around(&self.corners)
     }
 
     pub fn edges(&self) -> impl Iterator<Item = (Point, Point)> + '_ {

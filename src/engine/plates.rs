@@ -101,12 +101,7 @@ impl PlateReader {
         let mut plates = Vec::new();
         for found in found.iter() {
             if let Some((crop, inside)) = part.region(&found.rect) {
-                let rect = Rect {
-                    left: covered.left + inside.left * covered.width(),
-                    top: covered.top + inside.top * covered.height(),
-                    right: covered.left + inside.right * covered.width(),
-                    bottom: covered.top + inside.bottom * covered.height(),
-                };
+                let rect = inside.placed_in(&covered);
                 plates.push(SeenPlate { rect, score: found.score, pixels: crop.width, reading: Reading::default() });
                 crops.push(crop);
             }

@@ -8,7 +8,7 @@ use crate::base::detection::Kind;
 use crate::base::frame::{Frame, Picture, Stirs};
 use crate::base::geometry::Rect;
 use crate::base::model::InputSpec;
-use crate::heads::Found;
+use crate::heads::{Found, best_first};
 
 /// Which parts of a camera's pictures are looked at once more.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -146,7 +146,7 @@ impl RegionSpec {
         if seen.is_empty() {
             return;
         }
-        seen.sort_unstable_by(by_score);
+        best_first(seen);
         let mut kept = 0;
         for i in 0..seen.len() {
             let one = seen[i];
@@ -185,14 +185,8 @@ impl RegionSpec {
             at > claimed && !seen.iter().any(fainter)
         });
         found.append(seen);
-        found.sort_unstable_by(by_score);
+        best_first(found);
     }
-}
-
-/// Best first; equal ones in an order of their own.
-fn by_score(a: &Found, b: &Found) -> std::cmp::Ordering {
-    let place = |f: &Found| (f.class, [f.rect.left, f.rect.top, f.rect.right, f.rect.bottom].map(f32::to_bits));
-    b.score.total_cmp(&a.score).then_with(|| place(a).cmp(&place(b)))
 }
 
 impl Square {
@@ -232,14 +226,7 @@ pub fn placed(found: &Found, covered: &Rect) -> Option<Found> {
     if cut || rect.width().max(rect.height()) > PART_MAX {
         return None;
     }
-    let (width, height) = (covered.width(), covered.height());
-    let rect = Rect {
-        left: covered.left + rect.left * width,
-        top: covered.top + rect.top * height,
-        right: covered.left + rect.right * width,
-        bottom: covered.top + rect.bottom * height,
-    };
-    Some(Found { rect, ..*found })
+    Some(Found { rect: rect.placed_in(covered), ..*found })
 }
 
 fn widened(rect: &Rect, by: f32) -> Rect {
@@ -455,7 +442,7 @@ mod tests {
 
     /// As a decoder gives them: best first, no two of a class on one spot.
     fn suppressed(boxes: &mut Vec<Found>) {
-        boxes.sort_unstable_by(by_score);
+        best_first(boxes);
         let mut kept: Vec<Found> = Vec::new();
         for one in boxes.iter() {
             if !kept.iter().any(|other| other.class == one.class && other.rect.iou(&one.rect) > 0.6) {

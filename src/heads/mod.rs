@@ -14,6 +14,7 @@ mod yolo;
 mod yolox;
 
 use ndarray::ArrayViewD;
+pub use nms::best_first;
 
 use crate::base::geometry::Rect;
 use crate::base::model::{Fit, Head, InputSpec, Model, OutputShape, Suppression};
@@ -97,7 +98,7 @@ impl Decoder {
             }
             // A flood of boxes is cut before it fills the memory; those of a sane model never come near this.
             if out.len() >= FLOOD {
-                nms::sort(out);
+                best_first(out);
                 out.truncate(CANDIDATES_MAX);
             }
             let ((left, top), (right, bottom)) = (fit.back(left, top), fit.back(right, bottom));
@@ -126,11 +127,11 @@ impl Decoder {
             Head::Ctc { .. } | Head::Attributes | Head::Vector { .. } => return 1,
         };
         if suppressed {
-            nms::sort(out);
+            best_first(out);
             out.truncate(spec.max);
         } else {
             if out.len() > CANDIDATES_MAX {
-                nms::sort(out);
+                best_first(out);
                 out.truncate(CANDIDATES_MAX);
             }
             nms::suppress(out, self.suppression, spec.nms_iou, spec.max);

@@ -4,16 +4,16 @@ use super::Found;
 use crate::base::model::Suppression;
 
 /// Best first; equal scores by class and place, so that the order in which boxes came does not matter.
-pub fn sort(boxes: &mut [Found]) {
+pub fn best_first(boxes: &mut [Found]) {
     boxes.sort_unstable_by(|a, b| {
-        let place = |f: &Found| (f.class, f.rect.left.to_bits(), f.rect.top.to_bits(), f.rect.right.to_bits());
+        let place = |f: &Found| (f.class, f.rect.sides().map(f32::to_bits));
         b.score.total_cmp(&a.score).then_with(|| place(a).cmp(&place(b)))
     });
 }
 
 /// Of two boxes that overlap more than `iou_max`, the lower one goes. Sorts; keeps at most `max`.
 pub fn suppress(boxes: &mut Vec<Found>, suppression: Suppression, iou_max: f32, max: usize) {
-    sort(boxes);
+    best_first(boxes);
     let agnostic = suppression == Suppression::Agnostic;
     let mut kept = 0;
     for i in 0..boxes.len() {

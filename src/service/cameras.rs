@@ -213,15 +213,19 @@ impl<'a> Loop<'a> {
 
 /// How a camera's detections are judged. `near_misses`: rules are asked why something did not happen.
 pub fn judge_of(camera: &Camera, model: &Model, near_misses: bool, listener: Box<dyn Listener>) -> JudgeSpec {
-    let kinds = model.classes.iter().map(|class| class.kind.filter(|kind| camera.kinds.contains(kind)));
     JudgeSpec {
         tracker: TrackerSpec { score_high: camera.score_min, ..TrackerSpec::default() },
         rules: rules::build(&camera.rules, near_misses),
         near_misses,
         looks: looks_of(camera),
-        kinds: kinds.collect(),
+        kinds: kinds_of(camera, model),
         listener,
     }
+}
+
+/// Row = class of the model; None is not looked at on this camera.
+fn kinds_of(camera: &Camera, model: &Model) -> Vec<Option<Kind>> {
+    model.classes.iter().map(|class| class.kind.filter(|kind| camera.kinds.contains(kind))).collect()
 }
 
 fn looks_of(camera: &Camera) -> LookSpec {
@@ -246,7 +250,6 @@ fn unfit(model: &Model, wanted: Purpose) -> InferError {
 
 /// What of a camera's pictures is looked at once more.
 fn regions_of(camera: &Camera, model: &Model) -> Option<RegionSpec> {
-    let kinds = model.classes.iter().map(|class| class.kind.filter(|kind| camera.kinds.contains(kind)));
     let (mut fixed, mut near) = (Vec::new(), Vec::new());
     match &camera.regions {
         Regions::Off => {}
@@ -256,7 +259,7 @@ fn regions_of(camera: &Camera, model: &Model) -> Option<RegionSpec> {
                 rules::Place::Lines(lines) => {
                     lines.iter().map(|line| Rect::around(&[line.line.a, line.line.b])).collect()
                 }
-                rules::Place::Zone(zone, _) => vec![Rect::around(&zone.corners)],
+                rules::Place::Zone(zone, _) => vec![zone.bounds()],
                 rules::Place::Everywhere => vec![],
             };
             rects.into_iter().map(|rect| Spot { rect, kinds: rule.kinds.clone() })
@@ -264,7 +267,13 @@ fn regions_of(camera: &Camera, model: &Model) -> Option<RegionSpec> {
     }
     // Too strong to need a second look: the tracker believes it.
     let (strong, sure) = (camera.score_min, camera.score_min + BIRTH_MARGIN);
-    (!fixed.is_empty() || !near.is_empty()).then(|| RegionSpec { fixed, near, kinds: kinds.collect(), sure, strong })
+    (!fixed.is_empty() || !near.is_empty()).then(|| RegionSpec {
+        fixed,
+        near,
+        kinds: kinds_of(camera, model),
+        sure,
+        strong,
+    })
 }
 
 /// `stirs`: where something goes on in its pictures is asked for.

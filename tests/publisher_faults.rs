@@ -248,9 +248,11 @@ fn a_refused_event_waits_apart_and_goes_out_when_it_is_allowed() {
 fn an_event_that_costs_the_line_is_found_and_its_neighbours_go_on() {
     let (broker, post, id) = with_one_refused(Mode::CutsOver("/camera.health"), Protocol::V311);
     // One that bore fruit, two to see that something is wrong, three for what it is, one without it, some to try it again.
-    // A machine that takes long over it sees more of the tries; a line that is given up for every event would see eighty.
-    let connections = broker.connects().len();
-    assert!(connections <= 20, "{connections} connections");
+    // Tries that came after the last neighbour was through, while this test was waiting to see it, are not what it took.
+    let events = broker.events();
+    let through = events.iter().filter(|got| got.acknowledged).map(|got| got.at).max().expect("the neighbours");
+    let connections = broker.connects().iter().filter(|at| **at <= through).count();
+    assert!(connections <= 10, "{connections} connections");
     within(PATIENCE, "it is told", || post.cause() == Some("refused_publish"));
     assert!(post.link.counters().refused.load(Relaxed) >= 1);
     goes_out_once_it_is_allowed(&broker, &post, &id);

@@ -47,6 +47,7 @@ pub struct Got {
     pub payload: Vec<u8>,
     pub retained: bool,
     pub acknowledged: bool,
+    pub at: Instant,
 }
 
 #[derive(Default)]
@@ -280,7 +281,13 @@ impl Connection {
         if self.version == 5 {
             at += 1 + usize::from(body[at]); // our properties are shorter than 128 bytes
         }
-        let got = Got { topic, payload: body[at..].to_vec(), retained: first & 1 != 0, acknowledged: false };
+        let got = Got {
+            topic,
+            payload: body[at..].to_vec(),
+            retained: first & 1 != 0,
+            acknowledged: false,
+            at: Instant::now(),
+        };
         self.seen += usize::from(got.topic.contains("/events/"));
         let (refused, place) = {
             let mut kept = self.kept.lock().expect("a lock");

@@ -9,6 +9,8 @@ mod avx2;
 mod avx512;
 mod filler;
 mod instructions;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 pub mod plain;
 mod scalar;
 #[cfg(target_arch = "x86_64")]

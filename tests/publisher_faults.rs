@@ -247,7 +247,7 @@ fn a_refused_event_waits_apart_and_goes_out_when_it_is_allowed() {
 #[test]
 fn an_event_that_costs_the_line_is_found_and_its_neighbours_go_on() {
     let (broker, post, id) = with_one_refused(Mode::CutsOver("/camera.health"), Protocol::V311);
-    // One that bore fruit, two to see that something is wrong, three for what it is, one without it, some to try it again.
+    // One to see that something is wrong, four for what it is, one without it, some to try it again.
     // Tries that came after the last neighbour was through, while this test was waiting to see it, are not what it took.
     let events = broker.events();
     let through = events.iter().filter(|got| got.acknowledged).map(|got| got.at).max().expect("the neighbours");

@@ -67,7 +67,10 @@ impl Net {
             self.shared.connected.store(false, Relaxed);
             let idle = self.outbox.is_idle();
             let cut = ended.as_ref().is_err_and(|error| error.cause().is_cut());
-            if let Some(culprit) = self.outbox.lost(Instant::now(), cut, self.spec.timing.refused) {
+            let culprit = self.outbox.lost(Instant::now(), cut, self.spec.timing.refused);
+            // What the line ended for is known then: not the line is the trouble.
+            let known = culprit.as_ref().map(|_| Cause::RefusedPublish);
+            if let Some(culprit) = culprit {
                 self.set_aside(culprit);
             }
             self.ready.clear();
@@ -76,7 +79,7 @@ impl Net {
             self.heed_end();
             let Err(error) = ended else { return };
             self.shared.counters.failures.fetch_add(1, Relaxed);
-            let cause = self.watch.failed(error.cause(), idle, Instant::now());
+            let cause = self.watch.failed(known.unwrap_or(error.cause()), idle, Instant::now());
             self.tell_trouble();
             let text = error.to_string();
             let broker = self.spec.server.to_string();

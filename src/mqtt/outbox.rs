@@ -6,11 +6,9 @@ use std::time::{Duration, Instant};
 /// Refused events that are kept apart for a later try. Beyond it nothing new is sent until some of them went through: a
 /// broker that refuses everything is asked as often as these are.
 const REFUSED_MAX: usize = 256;
-/// Lines in a row that the broker cut while events were on it and none was acknowledged: from then on one message at a time,
-/// to see which it is. Brokers of MQTT 3.1.1 have no other way to refuse one: too large, or a topic that is not ours.
-const BARREN_MAX: u32 = 2;
-/// So many lines more, each cut while the same message was alone on it, prove that it is this one.
-const STRIKES: u32 = 3;
+/// So many lines cut while the same message was alone on them prove that they are cut for it. Brokers of MQTT 3.1.1 have no
+/// other way to refuse one: too large, or a topic that is not ours.
+const STRIKES: u32 = 4;
 /// So many messages in a row are set aside for it; beyond that it is no message, but the broker.
 const CULPRITS_MAX: u32 = 3;
 /// How often the pause until the next try of such a message is doubled: a minute becomes an hour.
@@ -37,6 +35,14 @@ impl Parcel {
             (a, b) => a == b,
         }
     }
+
+    /// On every line, `later` is handed over only once this one has gone: retained state comes first, events keep their order.
+    fn goes_before(&self, later: &Parcel) -> bool {
+        match (self, later) {
+            (Parcel::Event(a), Parcel::Event(b)) => a < b,
+            (_, later) => matches!(later, Parcel::Event(_)),
+        }
+    }
 }
 
 /// Events leave in ledger order; one counts as delivered only by the acknowledgement of its own packet id.
@@ -50,9 +56,10 @@ pub struct Outbox {
     ahead: BTreeSet<i64>,
     /// Refused by the broker, and when each may be tried again; those on the line once more are not here.
     refused: BTreeMap<i64, Instant>,
-    /// An event was acknowledged on this line.
-    fruitful: bool,
-    barren: u32,
+    /// What was on a line that was cut, and has not gone since: one of these may be what it was cut for, so one message at a
+    /// time goes until they are through. Acknowledgements that were on their way are lost with a line; with the window open,
+    /// each line would bring its neighbours on by one.
+    suspects: Vec<Parcel>,
     /// What was alone on the lines cut last, and how many they were.
     strikes: Option<(Parcel, u32)>,
     culprits: u32,
@@ -69,8 +76,7 @@ impl Outbox {
             flying: HashMap::new(),
             ahead: BTreeSet::new(),
             refused: BTreeMap::new(),
-            fruitful: false,
-            barren: 0,
+            suspects: Vec::new(),
             strikes: None,
             culprits: 0,
             deadly: BTreeMap::new(),
@@ -83,7 +89,7 @@ impl Outbox {
     }
 
     pub fn window(&self) -> usize {
-        if self.barren >= BARREN_MAX { 1 } else { self.window }
+        if self.suspects.is_empty() { self.window } else { 1 }
     }
 
     /// Events after this one are next.
@@ -143,8 +149,9 @@ impl Outbox {
         }
         if let Parcel::Event(sequence) | Parcel::Again(sequence) = parcel {
             self.deadly.remove(&sequence);
-            (self.fruitful, self.barren, self.strikes, self.culprits) = (true, 0, None, 0);
+            self.culprits = 0;
         }
+        self.clear(&parcel);
         self.forget();
         Some(parcel)
     }
@@ -155,6 +162,7 @@ impl Outbox {
         if let Parcel::Event(sequence) | Parcel::Again(sequence) = parcel {
             self.refused.insert(sequence, later);
         }
+        self.clear(&parcel);
         self.forget();
         Some(parcel)
     }
@@ -190,7 +198,6 @@ impl Outbox {
     /// `cut`: the broker ended the line, or said something that ended it.
     pub fn lost(&mut self, now: Instant, cut: bool, pause: Duration) -> Option<Parcel> {
         let culprit = if cut { self.culprit() } else { None };
-        self.fruitful = false;
         if let Some(Parcel::Event(sequence) | Parcel::Again(sequence)) = culprit {
             let times = self.deadly.entry(sequence).or_default();
             self.refused.insert(sequence, now + pause * (1 << (*times).min(DOUBLINGS_MAX)));
@@ -203,24 +210,23 @@ impl Outbox {
             if let Parcel::Again(sequence) = parcel {
                 self.refused.entry(sequence).or_insert(now);
             }
+            // An answer is not sent again.
+            if cut && parcel != Parcel::Passing && !self.suspects.iter().any(|suspect| suspect.is_same(&parcel)) {
+                self.suspects.push(parcel);
+            }
+        }
+        if let Some(culprit) = &culprit {
+            self.suspects.retain(|suspect| !suspect.is_same(culprit));
         }
         culprit
     }
 
     /// The message that the broker cut the line for, once that is sure.
     fn culprit(&mut self) -> Option<Parcel> {
-        let alone = self.flying.values().map(|(parcel, _)| parcel).next().filter(|_| self.flying.len() == 1).cloned();
-        if let Some(parcel) = alone.clone().filter(|parcel| self.is_deadly(parcel)) {
+        let parcel = self.flying.values().map(|(parcel, _)| parcel).next().filter(|_| self.flying.len() == 1)?.clone();
+        if self.is_deadly(&parcel) {
             return Some(parcel);
         }
-        if self.fruitful || self.flying.is_empty() {
-            return None;
-        }
-        self.barren += 1;
-        if self.barren <= BARREN_MAX {
-            return None;
-        }
-        let parcel = alone?;
         let times = match &self.strikes {
             Some((before, times)) if before.is_same(&parcel) => times + 1,
             _ => 1,
@@ -232,6 +238,12 @@ impl Outbox {
         self.culprits += 1;
         self.strikes = None;
         Some(parcel)
+    }
+
+    /// The broker answered to this one: lines are not cut for it, nor for what went before.
+    fn clear(&mut self, answered: &Parcel) {
+        self.suspects.retain(|suspect| !suspect.is_same(answered) && !suspect.goes_before(answered));
+        self.strikes.take_if(|(struck, _)| struck.is_same(answered) || struck.goes_before(answered));
     }
 
     fn is_deadly(&self, parcel: &Parcel) -> bool {
@@ -354,12 +366,8 @@ mod tests {
 
     #[test]
     fn a_message_that_lines_are_cut_for_is_found_and_set_aside() {
-        let (mut outbox, lines) = lines_until_done(&[5], 40, 7);
-        assert_eq!(
-            (outbox.refusals(), lines),
-            (1, 7),
-            "one that bore fruit, two to see that something is wrong, three for what"
-        );
+        let (mut outbox, lines) = lines_until_done(&[5], 40, 5);
+        assert_eq!((outbox.refusals(), lines), (1, 5), "four to be sure of it, one without it");
         let now = Instant::now();
         assert_eq!(outbox.take_due(now), None);
         // Later it is tried once more, alone; one line is enough now, and the pause doubles.
@@ -378,6 +386,34 @@ mod tests {
         assert_eq!((outbox.refusals(), outbox.window()), (0, 20));
         let (outbox, _) = lines_until_done(&[3, 4, 17], 40, 20);
         assert_eq!(outbox.refusals(), 3);
+    }
+
+    /// A broker that cuts the line over one message, and what it had acknowledged on it is lost with the line.
+    #[test]
+    fn neighbours_whose_acknowledgements_are_lost_cost_no_line_each() {
+        let (mut outbox, now) = (Outbox::new(20), Instant::now());
+        outbox.hand(Parcel::State("status".into()), 99, now);
+        let (mut lines, mut delivered) = (0, BTreeSet::new());
+        while delivered.len() < 39 {
+            lines += 1;
+            assert!(lines <= 6, "{} delivered after {lines} lines", delivered.len());
+            let mut cut = false;
+            while !cut && delivered.len() < 39 {
+                while outbox.room() > 0
+                    && let Some(next) = (outbox.cursor() + 1..=40).find(|&sequence| outbox.wants(sequence))
+                {
+                    outbox.pass(next - 1);
+                    outbox.hand(Parcel::Event(next), next as u16, now);
+                }
+                let flying: BTreeSet<u16> = outbox.flying.keys().copied().filter(|&packet| packet != 99).collect();
+                cut = flying.contains(&15);
+                if !cut {
+                    delivered.extend(flying.into_iter().filter(|&packet| outbox.acknowledged(packet).is_some()));
+                }
+            }
+            outbox.lost(now, cut, PAUSE);
+        }
+        assert_eq!((outbox.refusals(), outbox.window(), lines), (1, 20, 6));
     }
 
     #[test]

@@ -63,6 +63,11 @@ const DRIVING: f32 = 0.1;
 const ALIKE: f32 = 0.6;
 /// Slower than so many of its own sizes a second is standing.
 const STANDING: f32 = 0.25;
+/// A vehicle that has stood for so long does not jump: within so short a time it still overlaps where it was by half. In a row
+/// of parked cars a box that slides from one to the next would be one that drives.
+const STOOD: Duration = Duration::from_secs(1);
+const SOON_S: f32 = 0.5;
+const IOU_STOOD: f32 = 0.5;
 /// What stood is waited for so long while no picture comes, also across a reconnect.
 pub const GAP_MAX: Duration = Duration::from_secs(30);
 /// A second look for lost tracks: boxes are made larger by this share of their size on each side for each second between two
@@ -108,6 +113,9 @@ struct Tracked {
     votes: [f32; Kind::ALL.len()],
     born: Pts,
     seen: Pts,
+    /// Since then it overlaps this box by half.
+    stood: Pts,
+    place: Rect,
     matched: bool,
 }
 
@@ -147,8 +155,10 @@ impl Tracker {
 
         self.free.clear();
         self.free.extend(0..self.strong.len());
+        let jumps = |t: &Tracked, d: &Detection| dt <= SOON_S && t.stands(pts) && t.rect.iou(&d.rect) < IOU_STOOD;
         // Strong detections and every confirmed track.
-        self.look(|t| t.id != 0, true, |t, d| t.rect.iou(&d.rect) * d.score, LIKENESS_STRONG, pts);
+        let same = |t: &Tracked, d: &Detection| if jumps(t, d) { 0.0 } else { t.rect.iou(&d.rect) * d.score };
+        self.look(|t| t.id != 0, true, same, LIKENESS_STRONG, pts);
         // Weak ones and what was tracked in the last picture.
         let strong = std::mem::replace(&mut self.free, std::mem::take(&mut self.candidates));
         self.free.clear();
@@ -158,7 +168,10 @@ impl Tracker {
         self.candidates = std::mem::replace(&mut self.free, strong);
         // Strong ones that are left and confirmed tracks that moved further than their own size.
         let by = (WIDENED_A_SECOND * dt).min(WIDENED_MAX);
-        let near = |t: &Tracked, d: &Detection| widened(&t.rect, by).iou(&widened(&d.rect, by)) * d.score;
+        let near = |t: &Tracked, d: &Detection| match jumps(t, d) {
+            true => 0.0,
+            false => widened(&t.rect, by).iou(&widened(&d.rect, by)) * d.score,
+        };
         self.look(|t| t.id != 0, true, near, LIKENESS_WIDENED, pts);
         // Strong ones that are left and tracks that were seen once.
         self.look(|t| t.id == 0, true, |t, d| t.rect.iou(&d.rect) * d.score, LIKENESS_TENTATIVE, pts);
@@ -424,6 +437,8 @@ impl Tracked {
             votes: [0.0; Kind::ALL.len()],
             born: pts,
             seen: pts,
+            stood: pts,
+            place: detection.rect,
             matched: true,
         };
         track.votes[detection.kind as usize] = detection.score;
@@ -457,6 +472,9 @@ impl Tracked {
         }
         self.votes[detection.kind as usize] += detection.score;
         self.seen = pts;
+        if rect.iou(&self.place) < IOU_STOOD {
+            (self.stood, self.place) = (pts, rect);
+        }
         self.matched = true;
     }
 
@@ -470,6 +488,11 @@ impl Tracked {
         let speed = vehicle.speed();
         let apart = ((self.x.velocity - vehicle.x.velocity) / w).hypot((self.y.velocity - vehicle.y.velocity) / h);
         speed > DRIVING && apart < ALIKE * speed
+    }
+
+    /// A vehicle that has not moved for a while.
+    fn stands(&self, now: Pts) -> bool {
+        is_vehicle(self.kind()) && now.since(self.stood) >= STOOD
     }
 
     /// Its own sizes a second.

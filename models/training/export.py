@@ -49,7 +49,7 @@ def main():
     if gap > 1e-2:
         raise SystemExit(f"{path}: answers differ from torch's by {gap}")
     card = {
-        "name": a.folder.name, "file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "licence": "Apache-2.0",
+        "name": a.folder.name, "file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "licence": "Apache-2.0 (a changed YOLOX-nano, Copyright (c) 2021-2022 Megvii Inc., Apache-2.0)",
         "origin": f"this project: models/training, {state['step']} steps; {a.material}",
         "input": {"width": W, "height": H, "free": 32, "order": "bgr", "mean": [0, 0, 0], "std": [1, 1, 1], "fit": "letterbox_top_left", "pad": PAD},
         "head": {"type": "yolox"}, "classes": SEEN, "kinds": {k: k for k in SEEN}, "precision": "f32",

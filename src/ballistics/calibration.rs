@@ -4,7 +4,7 @@
 use nalgebra::{Matrix2x3, Matrix3, SMatrix, Vector2, Vector3};
 
 use super::Refusal;
-use super::least::{Matrix8, Normal, Vector8, huber, minimise};
+use super::least::{Normal, Numbers, Square, huber, minimise};
 use crate::base::geometry::Point;
 
 /// Fewer marks leave nothing over to check them with.
@@ -244,10 +244,10 @@ fn root_mean_square(values: &[f64]) -> f64 {
 }
 
 /// Standard deviation of the first number for residuals of 1; infinite where they leave it open.
-fn relative_sigma(curvature: &Matrix8) -> f64 {
+fn relative_sigma(curvature: &Square<8>) -> f64 {
     // Numbers of one size: the curvature mixes pixels a radian with pixels a metre.
     let scale = curvature.diagonal().map(|value| 1.0 / value.max(1e-12).sqrt());
-    let even = Matrix8::from_fn(|row, column| curvature[(row, column)] * scale[row] * scale[column]);
+    let even = Square::<8>::from_fn(|row, column| curvature[(row, column)] * scale[row] * scale[column]);
     let variance = even.cholesky().map(|even| even.inverse()[(0, 0)] * scale[0] * scale[0]);
     variance.filter(|variance| variance.is_finite()).map_or(f64::INFINITY, f64::sqrt)
 }
@@ -374,7 +374,7 @@ fn refine(
     plane: &Matrix3<f64>,
     focal: f64,
     known_focal: Option<f64>,
-) -> Option<(Calibration, Normal)> {
+) -> Option<(Calibration, Normal<8>)> {
     let long = width.max(height);
     let scaled = Matrix3::from_diagonal(&Vector3::new(1.0 / focal, 1.0 / focal, 1.0)) * plane;
     let (r1, r2, t) = (scaled.column(0), scaled.column(1), scaled.column(2));
@@ -384,20 +384,20 @@ fn refine(
     let turned = svd.u? * svd.v_t?;
     let place = -(turned.transpose() * t);
     let [yaw, pitch, roll] = angles(&turned);
-    let start = Vector8::from([focal.ln(), yaw, pitch, roll, place.x, place.y, place.z.max(0.5), 0.0]);
+    let start = Numbers::from([focal.ln(), yaw, pitch, roll, place.x, place.y, place.z.max(0.5), 0.0]);
     let (turn, far) = (4.0, 2000.0);
-    let low = Vector8::from([(0.3 * long).ln(), -turn, -turn, -2.0 * turn, -far, -far, 0.3, -0.6]);
-    let high = Vector8::from([(12.0 * long).ln(), turn, turn, 2.0 * turn, far, far, far, 0.3]);
-    let camera = |at: &Vector8| {
+    let low = Numbers::from([(0.3 * long).ln(), -turn, -turn, -2.0 * turn, -far, -far, 0.3, -0.6]);
+    let high = Numbers::from([(12.0 * long).ln(), turn, turn, 2.0 * turn, far, far, far, 0.3]);
+    let camera = |at: &Numbers<8>| {
         let position_m = [at[4], at[5], at[6]];
         let (yaw, pitch, roll) = (at[1], at[2], at[3]);
         Calibration::of(View { width, height, focal_px: at[0].exp(), lambda: at[7], position_m, yaw, pitch, roll }).ok()
     };
-    let off = |at: &Vector8, mark: &Mark| {
+    let off = |at: &Numbers<8>, mark: &Mark| {
         let [u, v] = camera(at)?.project([mark.x_m, mark.y_m, 0.0])?;
         Some([(u - f64::from(mark.at.x)) * width, (v - f64::from(mark.at.y)) * height])
     };
-    let normal = |at: &Vector8| {
+    let normal = |at: &Numbers<8>| {
         let mut normal = Normal::zero();
         normal.add_prior(7, at[7], 0.0, LAMBDA_SIGMA);
         if let Some(known) = known_focal {
@@ -406,7 +406,7 @@ fn refine(
         for mark in marks {
             let here = off(at, mark)?;
             let (weight, cost) = huber(here[0].hypot(here[1]), KNEE_PX);
-            let mut slopes = [Vector8::zeros(); 2];
+            let mut slopes = [Numbers::<8>::zeros(); 2];
             for i in 0..8 {
                 let step = 1e-6 * (1.0 + at[i].abs());
                 let (mut more, mut less) = (*at, *at);

@@ -3,8 +3,8 @@ use std::time::Instant;
 use proptest::prelude::*;
 
 use super::*;
-use crate::ballistics::View;
 use crate::ballistics::chance::Chance;
+use crate::ballistics::{STILL_AIR, View};
 
 /// 4 MP on its side, 2.5 m above the ground.
 pub(super) fn camera(stand_off: f64, view_deg: f64, pitch_deg: f64) -> Calibration {
@@ -30,6 +30,7 @@ pub(super) fn drawn(chance: &mut Chance, floor: f64, terminal: f64) -> Flight {
         place: [chance.within(-8.0, 8.0), 3.0 * (floor - 1.0) + 1.2, chance.normal(0.0, 0.3)],
         velocity: [chance.normal(0.0, 0.7), chance.normal(0.0, 0.8), chance.normal(0.8, 0.8).abs()],
         drag: GRAVITY / (terminal * terminal),
+        wind: STILL_AIR,
     }
 }
 
@@ -99,7 +100,8 @@ fn the_origin_is_as_good_as_it_says() {
 }
 
 fn a_fall() -> Vec<Sighting> {
-    let flight = Flight { place: [1.0, 58.2, 0.1], velocity: [0.5, 0.2, 0.9], drag: GRAVITY / (30.0 * 30.0) };
+    let flight =
+        Flight { place: [1.0, 58.2, 0.1], velocity: [0.5, 0.2, 0.9], drag: GRAVITY / (30.0 * 30.0), wind: STILL_AIR };
     seen(&at_30(), &falls(flight), 4..34, 0.5, &mut Chance::seeded(9)).expect("in the picture")
 }
 
@@ -126,6 +128,45 @@ fn only_elapsed_time_counts() {
     let thinner = Fit::solve(&camera, &dropped).expect("a fall");
     assert!((thinner.mean[1] - whole.mean[1]).abs() < 3.0 * thinner.sigma(1).max(0.1), "dropped pictures");
     assert!(whole.falls_strictly() && thinner.falls_strictly());
+}
+
+#[test]
+fn slopes_of_the_cost_are_those_of_differences() {
+    let camera = at_30();
+    let sightings: Vec<_> = a_fall().into_iter().map(|s| Sighting { seconds: s.seconds - 1000.16, ..s }).collect();
+    let at = Numbers::from([1.2, 58.0, 0.1, 0.4, 0.3, 1.0, 0.3, -1.5, 1.4, -0.6]);
+    let here = normal(&camera, &sightings, &at).expect("in view");
+    for i in 0..N {
+        let off = |by: f64| {
+            let mut moved = at;
+            moved[i] += by;
+            normal(&camera, &sightings, &moved).expect("in view").cost
+        };
+        let (more, less) = (off(1e-6), off(-1e-6));
+        // Half of the cost's slope, also beyond the knee, where the weight is the slope's share.
+        let slope = (more - less) / 4e-6;
+        assert!(
+            (slope - here.slope[i]).abs() < 1e-3 * slope.abs().max(1.0),
+            "{}: {slope} {}",
+            Fit::NAMES[i],
+            here.slope[i]
+        );
+    }
+}
+
+#[test]
+fn what_the_wind_carries_is_a_fall() {
+    let mut chance = Chance::seeded(31);
+    for terminal in [5.0, 6.5, 9.0] {
+        for wind in [[2.0, 0.0], [-1.5, 0.5]] {
+            let flight = Flight { wind, ..drawn(&mut chance, 18.0, terminal) };
+            let sightings = seen(&at_30(), &falls(flight), 4..54, 0.5, &mut chance).expect("in the picture");
+            let fit = Fit::solve(&at_30(), &sightings).expect("a fall");
+            assert!(fit.falls_strictly(), "vt {terminal}, wind {wind:?}: {} of {}", fit.chi2, fit.freedom);
+            let blown = fit.flight().at(1.5).place - flight.at(1.5).place;
+            assert!((fit.mean[1] - flight.place[1]).abs() < 1.5 && blown.norm() < 2.0, "{blown}");
+        }
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The path of a body in still air: dv/dt = g − k·|v|·v, with k = g / vt² for a terminal velocity vt.
+//! The path of a body in steady wind w: dv/dt = g − k·|v − w|·(v − w), with k = g / vt² for a terminal velocity vt. Beside the
+//! wind it is a path in still air, which is what is integrated; the wind carries it along as a whole.
 
 use nalgebra::{Matrix3, SMatrix, Vector3};
 
@@ -22,7 +23,12 @@ pub struct Flight {
     pub velocity: [f64; 3],
     /// k of quadratic drag, 1/m; 0 in a vacuum.
     pub drag: f64,
+    /// Steady wind along X and Z, metres a second.
+    pub wind: [f64; 2],
 }
+
+/// Air that stands still.
+pub const STILL_AIR: [f64; 2] = [0.0; 2];
 
 /// A body on its way.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,23 +56,28 @@ impl Flight {
         (GRAVITY / self.drag).sqrt()
     }
 
-    pub fn start(&self) -> State {
-        State { place: self.place.into(), velocity: self.velocity.into() }
+    pub(super) fn air(&self) -> Vector3<f64> {
+        Vector3::new(self.wind[0], 0.0, self.wind[1])
+    }
+
+    /// At the release, in air that stands still.
+    fn beside_wind(&self) -> State {
+        State { place: self.place.into(), velocity: Vector3::from(self.velocity) - self.air() }
+    }
+
+    fn carried(&self, still: State, seconds: f64) -> State {
+        State { place: still.place + self.air() * seconds, velocity: still.velocity + self.air() }
     }
 
     /// `seconds` after the release, 0 and above.
     pub fn at(&self, seconds: f64) -> State {
-        let start = self.start();
-        if self.drag <= 0.0 {
-            return free(&start, seconds);
-        }
-        advance(&start, self.drag, seconds)
+        self.carried(step_any(&self.beside_wind(), self.drag, seconds), seconds)
     }
 
     /// When and how it passes a height on its way down; None if it has not within two minutes.
     pub fn falls_to(&self, height_m: f64) -> Option<(f64, State)> {
         const LOOK_S: f64 = 0.1;
-        let (mut state, mut seconds) = (self.start(), 0.0);
+        let (mut state, mut seconds) = (self.beside_wind(), 0.0);
         while seconds < 120.0 {
             let next = step_any(&state, self.drag, LOOK_S);
             if next.place.y <= height_m && next.velocity.y < 0.0 {
@@ -77,16 +88,17 @@ impl Flight {
                     if step_any(&state, self.drag, middle).place.y > height_m { low = middle } else { high = middle }
                 }
                 let there = step_any(&state, self.drag, high);
-                return Some((seconds + high, there));
+                return Some((seconds + high, self.carried(there, seconds + high)));
             }
             (state, seconds) = (next, seconds + LOOK_S);
         }
         None
     }
 
+    /// Beside the wind.
     pub(super) fn leaning(&self) -> Leaning {
         let velocity = Slopes::from_columns(&[Vector3::x(), Vector3::y(), Vector3::z(), Vector3::zeros()]);
-        Leaning { state: self.start(), place: Slopes::zeros(), velocity }
+        Leaning { state: self.beside_wind(), place: Slopes::zeros(), velocity }
     }
 }
 
@@ -221,7 +233,7 @@ mod tests {
     fn finely(flight: &Flight, seconds: f64, steps: usize) -> State {
         let h = seconds / steps as f64;
         let (mut p, mut v): (Vector3<f64>, Vector3<f64>) = (flight.place.into(), flight.velocity.into());
-        let pull = |v: &Vector3<f64>| DOWN - v * (flight.drag * v.norm());
+        let pull = |v: &Vector3<f64>| DOWN - (v - flight.air()) * (flight.drag * (v - flight.air()).norm());
         // Richardson-free: RK4 with a step a hundred times finer has no error left at this scale.
         for _ in 0..steps {
             let k1 = (v, pull(&v));
@@ -236,7 +248,7 @@ mod tests {
 
     #[test]
     fn without_drag_the_path_is_the_integrators() {
-        let flight = Flight { place: [1.0, 58.2, 0.2], velocity: [0.7, -0.4, 1.2], drag: 0.0 };
+        let flight = Flight { place: [1.0, 58.2, 0.2], velocity: [0.7, -0.4, 1.2], drag: 0.0, wind: STILL_AIR };
         for tenths in 1..34 {
             let t = f64::from(tenths) / 10.0;
             let (exact, fine) = (flight.at(t), finely(&flight, t, 4000));
@@ -246,7 +258,8 @@ mod tests {
 
     #[test]
     fn the_picture_of_a_free_fall_is_a_ratio_of_quadratics() {
-        let (camera, flight) = (camera(), Flight { place: [3.0, 58.2, 0.2], velocity: [0.7, 0.4, 1.2], drag: 0.0 });
+        let (camera, flight) =
+            (camera(), Flight { place: [3.0, 58.2, 0.2], velocity: [0.7, 0.4, 1.2], drag: 0.0, wind: STILL_AIR });
         let apparent = Apparent::of(&camera, &flight);
         for frame in 0..80 {
             let t = f64::from(frame) * 0.04;
@@ -260,7 +273,7 @@ mod tests {
     fn the_integrator_keeps_its_promise() {
         for (terminal, seconds) in [(94.0, 3.4), (35.0, 3.4), (6.5, 5.0), (2.9, 5.0), (1.2, 5.0)] {
             let drag = GRAVITY / (terminal * terminal);
-            let flight = Flight { place: [0.0, 58.0, 0.0], velocity: [2.0, 1.0, 3.0], drag };
+            let flight = Flight { place: [0.0, 58.0, 0.0], velocity: [2.0, 1.0, 3.0], drag, wind: [1.5, -0.7] };
             let (coarse, fine) = (flight.at(seconds), finely(&flight, seconds, 50_000));
             let off = (coarse.place - fine.place).norm();
             assert!(off < if terminal > 5.0 { 1e-6 } else { 1e-4 }, "vt {terminal}: {off} m");
@@ -271,7 +284,7 @@ mod tests {
     fn drag_from_rest_is_the_logarithm_of_a_cosh() {
         for (terminal, after_1s) in [(94.0, 4.90), (35.0, 4.84), (6.6, 3.74), (2.9, 2.28), (1.2, 1.07)] {
             let drag = GRAVITY / f64::powi(terminal, 2);
-            let flight = Flight { place: [0.0; 3], velocity: [0.0; 3], drag };
+            let flight = Flight { place: [0.0; 3], velocity: [0.0; 3], drag, wind: STILL_AIR };
             let fallen = -flight.at(1.0).place.y;
             let exact = terminal * terminal / GRAVITY * (GRAVITY / terminal).cosh().ln();
             assert!((fallen - exact).abs() < 2e-5, "vt {terminal}: {fallen} {exact}");
@@ -281,7 +294,7 @@ mod tests {
 
     #[test]
     fn slopes_are_those_of_differences() {
-        let flight = Flight { place: [0.0, 50.0, 0.0], velocity: [0.3, -0.5, 0.8], drag: 0.2 };
+        let flight = Flight { place: [0.0, 50.0, 0.0], velocity: [0.3, -0.5, 0.8], drag: 0.2, wind: STILL_AIR };
         let leaning = advance_leaning(&flight.leaning(), flight.drag, 1.3);
         assert!((leaning.state.place - flight.at(1.3).place).norm() < 1e-12);
         for i in 0..4 {
@@ -304,7 +317,8 @@ mod tests {
 
     #[test]
     fn the_ground_is_met_when_the_table_says() {
-        let steel = Flight { place: [0.0, 58.0, 0.0], velocity: [0.0; 3], drag: GRAVITY / (94.0 * 94.0) };
+        let steel =
+            Flight { place: [0.0, 58.0, 0.0], velocity: [0.0; 3], drag: GRAVITY / (94.0 * 94.0), wind: STILL_AIR };
         let (seconds, state) = steel.falls_to(0.0).expect("it falls");
         assert!((seconds - 3.48).abs() < 0.01 && state.place.y.abs() < 1e-6, "{seconds}");
         let cloth = Flight { drag: GRAVITY / (2.9 * 2.9), ..steel };

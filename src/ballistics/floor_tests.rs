@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ballistics::chance::Chance;
-use crate::ballistics::{Flight, GRAVITY, Mark, Sighting, View};
+use crate::ballistics::{Flight, GRAVITY, Mark, STILL_AIR, Sighting, View};
 
 fn truth() -> Calibration {
     Calibration::of(View {
@@ -55,6 +55,7 @@ fn floors_are_as_certain_as_they_say() {
                     ],
                     velocity: [chance.normal(0.0, 0.7), chance.normal(0.0, 0.8), chance.normal(0.8, 0.8).abs()],
                     drag: GRAVITY / (terminal * terminal),
+                    wind: STILL_AIR,
                 };
                 let sighting = |frame: usize, chance: &mut Chance| {
                     let t = frame as f64 * 0.04;

@@ -1,27 +1,27 @@
-//! Levenberg–Marquardt over eight bounded numbers: both of this module's problems, the camera and the fall, have eight.
+//! Levenberg–Marquardt over a few bounded numbers: a camera has eight, a fall in the wind ten.
 
 use nalgebra::{SMatrix, SVector};
 
-pub type Vector8 = SVector<f64, 8>;
-pub type Matrix8 = SMatrix<f64, 8, 8>;
+pub type Numbers<const N: usize> = SVector<f64, N>;
+pub type Square<const N: usize> = SMatrix<f64, N, N>;
 
 /// Cost and slope of a least-squares problem at one point.
-pub struct Normal {
+pub struct Normal<const N: usize> {
     /// Sum of the squared, weighted residuals.
     pub cost: f64,
     /// JᵀWJ
-    pub curvature: Matrix8,
+    pub curvature: Square<N>,
     /// JᵀWr
-    pub slope: Vector8,
+    pub slope: Numbers<N>,
 }
 
-impl Normal {
-    pub fn zero() -> Normal {
-        Normal { cost: 0.0, curvature: Matrix8::zeros(), slope: Vector8::zeros() }
+impl<const N: usize> Normal<N> {
+    pub fn zero() -> Normal<N> {
+        Normal { cost: 0.0, curvature: Square::zeros(), slope: Numbers::zeros() }
     }
 
     /// Adds one residual that counts `weight` in slope and curvature and `cost` in the sum.
-    pub fn add(&mut self, residual: f64, gradient: &Vector8, weight: f64, cost: f64) {
+    pub fn add(&mut self, residual: f64, gradient: &Numbers<N>, weight: f64, cost: f64) {
         self.cost += cost;
         let weighted = gradient * weight;
         self.slope += weighted * residual;
@@ -44,14 +44,14 @@ pub fn huber(length: f64, knee: f64) -> (f64, f64) {
 }
 
 /// The lowest point that is found from `start` inside `low..high`; None where `normal` gives nothing at the start.
-pub fn minimise(
-    start: Vector8,
-    low: &Vector8,
-    high: &Vector8,
+pub fn minimise<const N: usize>(
+    start: Numbers<N>,
+    low: &Numbers<N>,
+    high: &Numbers<N>,
     rounds: usize,
-    mut normal: impl FnMut(&Vector8) -> Option<Normal>,
-) -> Option<(Vector8, Normal)> {
-    let clamp = |at: Vector8| at.zip_zip_map(low, high, |value, low, high| value.clamp(low, high));
+    mut normal: impl FnMut(&Numbers<N>) -> Option<Normal<N>>,
+) -> Option<(Numbers<N>, Normal<N>)> {
+    let clamp = |at: Numbers<N>| at.zip_zip_map(low, high, |value, low, high| value.clamp(low, high));
     let mut at = clamp(start);
     let mut here = normal(&at)?;
     let mut damping = 1e-3;
@@ -81,10 +81,16 @@ pub fn minimise(
 }
 
 /// The step that a damped parabola promises most of. A number at its bound that is pushed outwards stays.
-fn damped_step(at: &Vector8, here: &Normal, low: &Vector8, high: &Vector8, damping: f64) -> Option<Vector8> {
+fn damped_step<const N: usize>(
+    at: &Numbers<N>,
+    here: &Normal<N>,
+    low: &Numbers<N>,
+    high: &Numbers<N>,
+    damping: f64,
+) -> Option<Numbers<N>> {
     let mut curvature = here.curvature;
     let mut slope = here.slope;
-    for i in 0..8 {
+    for i in 0..N {
         let outwards = at[i] <= low[i] && slope[i] > 0.0 || at[i] >= high[i] && slope[i] < 0.0;
         if outwards {
             curvature.row_mut(i).fill(0.0);

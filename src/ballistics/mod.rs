@@ -14,7 +14,7 @@ mod refusal;
 
 pub use calibration::{Calibration, MARKS_MIN, Mark, RMS_MAX_PX, View};
 pub use fit::{Fit, Sighting};
-pub use flight::{Apparent, Flight, GRAVITY, State};
+pub use flight::{Apparent, Flight, GRAVITY, STILL_AIR, State};
 pub use needs::{FloorNeed, PIXELS_MIN, needs};
 pub use origin::{Column, Floor, FloorChance, Grid, Landing, Origin};
 pub use refusal::Refusal;

@@ -1,6 +1,6 @@
 //! What a camera's place and lens mean for each floor: pixels on a small object, speed and blur of what falls past.
 
-use super::{Calibration, Flight, GRAVITY, Grid};
+use super::{Calibration, Flight, GRAVITY, Grid, STILL_AIR};
 use crate::base::geometry::Point;
 
 /// The smallest object that is promised, metres, and the pixels it must have.
@@ -32,7 +32,8 @@ pub fn needs(calibration: &Calibration, grid: &Grid, fps: f64, shutter_s: f64) -
         _ => calibration.camera()[0],
     };
     let top = grid.floors.last().map_or(0.0, |floor| grid.sill_of(floor));
-    let falling = Flight { place: [x, top, 0.0], velocity: [0.0; 3], drag: GRAVITY / (DENSE_MPS * DENSE_MPS) };
+    let falling =
+        Flight { place: [x, top, 0.0], velocity: [0.0; 3], drag: GRAVITY / (DENSE_MPS * DENSE_MPS), wind: STILL_AIR };
     let floor = |floor: &super::Floor| {
         let sill = grid.sill_of(floor);
         let [u, v] = calibration.project([x, sill, 0.0])?;

@@ -2,7 +2,8 @@
 
 use nalgebra::SVector;
 
-use super::least::Vector8;
+use super::fit::N;
+use super::least::Numbers;
 use super::{Calibration, Fit};
 use crate::base::geometry::Point;
 
@@ -163,14 +164,14 @@ impl Grid {
 
     /// Where, when and how fast a fall ends. None where it does not come down.
     pub fn landing(&self, calibration: &Calibration, fit: &Fit) -> Option<Landing> {
-        let numbers = |mean: &Vector8| {
+        let numbers = |mean: &Numbers<N>| {
             let (seconds, state) = Fit::with(mean).falls_to(self.ground_m)?;
             let in_s = seconds - mean[6] - fit.seen_s;
             Some((SVector::<f64, 3>::new(state.place.x, state.place.z, in_s), state))
         };
         let (here, state) = numbers(&fit.mean)?;
-        let mut slopes = nalgebra::SMatrix::<f64, 3, 8>::zeros();
-        for i in 0..8 {
+        let mut slopes = nalgebra::SMatrix::<f64, 3, N>::zeros();
+        for i in 0..N {
             let step = 1e-4;
             let (mut more, mut less) = (fit.mean, fit.mean);
             more[i] += step;
@@ -290,6 +291,7 @@ mod tests {
             place: [1.5, 49.5, 0.1],
             velocity: [0.5, 0.0, 0.9],
             drag: super::super::GRAVITY / (35.0 * 35.0),
+            wind: super::super::STILL_AIR,
         };
         let sightings: Vec<Sighting> = (5..80)
             .filter_map(|frame| {

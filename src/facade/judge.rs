@@ -179,8 +179,8 @@ const SIZES_MIN: f64 = 3.0;
 pub const DOWN_MIN: f64 = 0.04;
 const AROUND_MAX: f64 = 1.0;
 const CUT_MAX: f64 = 0.3;
-const CROOKED_MAX: f64 = 4.0;
-const CROOKED_UNSURE_MAX: f64 = 2.6;
+const CROOKED_MAX: f64 = 2.6;
+const CROOKED_UNSURE_MAX: f64 = 2.0;
 /// So many times what constant speed has to be worse by leaves no question.
 const PLAIN_TIMES: f64 = 10.0;
 /// A step up that noise makes, pixels.
@@ -192,7 +192,9 @@ const CROOKED_UNKNOWN_MAX: f64 = 2.0;
 const SWARM: f32 = 3.0;
 const SWARM_TIMES: f64 = 4.0;
 const SWARM_BEFORE_S: f64 = 0.5;
-const SWARM_MISFIT: f64 = 1.3;
+const PLAIN_MISFIT: f64 = 1.3;
+/// On a calibrated wall light things are believed only where hardly anything else comes down.
+const SWARM_LIGHT: f32 = 1.0;
 /// Ways across in parts of the way down: thrown far, where the camera is calibrated; else birds come this way too.
 const ACROSS_MAX: f64 = 1.2;
 const ACROSS_UNKNOWN_MAX: f64 = 0.7;
@@ -297,24 +299,29 @@ pub fn doubts(looks: &Looks, terms: &Terms) -> Vec<Doubt> {
     let across_max = if looks.fit.is_some() { ACROSS_MAX } else { ACROSS_UNKNOWN_MAX };
     ask(Doubt::Sideways, looks.across <= across_max * looks.down);
     ask(Doubt::Part, looks.around <= AROUND_MAX && looks.cut <= CUT_MAX);
-    ask(Doubt::Rough, looks.falls >= FALLS_MIN);
+    let rough = looks.falls < FALLS_MIN;
     // A bird follows a fall for as long as it does not beat its wings.
     ask(Doubt::Crooked, STRAYS_SHARE * looks.strays <= looks.hits);
     if let Some(fit) = &looks.fit {
         // The camera's geometry is known, so that what only comes nearer does not look like a fall.
-        let (gain, misfit) = (fit.chi2_constant - fit.chi2, (fit.chi2 / fit.freedom.max(1.0)).max(1.0));
+        let (gain, misfit) = (fit.chi2_constant - fit.chi2, fit.misfit());
         ask(Doubt::Steady, gain >= terms.over_line);
         // A lens and a calibration that are a little wrong are forgiven where constant speed is out of the question.
         let plainly = gain >= PLAIN_TIMES * terms.over_line * misfit;
         ask(Doubt::Crooked, misfit <= if plainly { CROOKED_MAX } else { CROOKED_UNSURE_MAX });
+        // Nor does a bird follow a fall to the pixel, whatever stirs beside it.
+        ask(Doubt::Rough, !rough || plainly && misfit <= PLAIN_MISFIT);
         ask(Doubt::Scale, looks.size_m.is_none_or(|size| (SIZE_M.0..WALL_SIZE_MAX_M).contains(&size)));
         ask(Doubt::Elsewhere, looks.from_wall.unwrap_or(true));
         ask(Doubt::Entered, looks.start > EDGE || fit.tau_s() <= EDGE_BEFORE_S);
         ask(Doubt::Slow, fit.falling_mps() >= terms.speed_mps && fit.drop_m >= terms.fallen_m);
-        let plain = gain >= SWARM_TIMES * terms.over_line && misfit <= SWARM_MISFIT;
-        ask(Doubt::Swarm, looks.others < SWARM || plain);
+        // What the wind carries falls as snow does; of a swarm it is no exception.
+        let light = fit.flight().terminal_mps() < LIGHT_MPS;
+        let plain = !light && gain >= SWARM_TIMES * terms.over_line && misfit <= PLAIN_MISFIT;
+        ask(Doubt::Swarm, looks.others < if light { SWARM_LIGHT } else { SWARM } || plain);
         return doubts;
     }
+    ask(Doubt::Rough, !rough);
     let Some(flight) = &looks.flight else {
         doubts.push(Doubt::Crooked);
         return doubts;
@@ -337,14 +344,14 @@ pub fn doubts(looks: &Looks, terms: &Terms) -> Vec<Doubt> {
     ask(Doubt::Slow, flight.speed_mps() >= terms.speed_mps && flight.fallen_m() >= terms.fallen_m);
     // Snow and swarms: among so many one looks like a fall by chance.
     let plain = over_steady >= SWARM_TIMES * terms.over_steady && before <= SWARM_BEFORE_S;
-    ask(Doubt::Swarm, looks.others < SWARM || plain && misfit <= SWARM_MISFIT);
+    ask(Doubt::Swarm, looks.others < SWARM || plain && misfit <= PLAIN_MISFIT);
     doubts
 }
 
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::ballistics::{Calibration, Column, Flight as Way, Floor, Grid, View};
+    use crate::ballistics::{Calibration, Column, Flight as Way, Floor, Grid, STILL_AIR, View};
     use crate::base::time::Pts;
     use crate::facade::Candidate;
 
@@ -504,7 +511,8 @@ pub mod tests {
             let pixel = |t: f64| wall.calibration.pixel([x, 17.0 - down(t), 0.2]).expect("before the camera").into();
             look(&way(0.1, 28, pixel), Some(&wall), SIZE.0, SIZE.1)
         };
-        let free = |t: f64| Way { place: [0.0; 3], velocity: [0.0; 3], drag: 0.0 }.at(t).place.y.abs();
+        let fallen = Way { place: [0.0; 3], velocity: [0.0; 3], drag: 0.0, wind: STILL_AIR };
+        let free = |t: f64| fallen.at(t).place.y.abs();
         let here = seen(0.0, &free);
         assert!(here.fit.is_some() && here.from_wall == Some(true));
         assert_eq!(doubts(&here, &Terms::CONFIRMED), []);

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::field::luma_of;
 use super::turn::{self, Turn};
 use super::watch::{Blind, Seen, WatchSpec, Watcher};
-use crate::ballistics::{Flight, GRAVITY};
+use crate::ballistics::{Flight, GRAVITY, STILL_AIR};
 use crate::base::event::Fact;
 use crate::base::fall::Stage;
 use crate::base::frame::{Colour, Frame, Picture, Pixels, Plane, Planes};
@@ -341,7 +341,8 @@ fn way(
     };
     let [x, y] = wall.calibration.on_wall(from)?;
     let [metres, _] = wall.calibration.metres_per_px(from)?;
-    let flight = Flight { place: [x, y, 0.4], velocity: [0.0, 0.0, 0.3], drag: GRAVITY / TERMINAL_MPS.powi(2) };
+    let drag = GRAVITY / TERMINAL_MPS.powi(2);
+    let flight = Flight { place: [x, y, 0.4], velocity: [0.0, 0.0, 0.3], drag, wind: STILL_AIR };
     Some((Way::Calibrated(flight), (SIZES_M[volley] / metres).max(3.0)))
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
-use crate::ballistics::{Calibration, Column, Flight, Floor, Grid, View};
+use crate::ballistics::{Calibration, Column, Flight, Floor, Grid, STILL_AIR, View};
 use crate::base::event::{Fact, Happening, Phase, Severity};
 use crate::base::fall::{Fall, Ruler, Stage};
 use crate::base::frame::{CameraId, Colour, Frame, OwnedPicture, OwnedPlanes, Stirs};
@@ -591,6 +591,7 @@ fn a_calibrated_wall_tells_floor_column_and_impact() {
             place: [-2.0, 3.0 * f64::from(floor - 1) + 1.5, 0.2],
             velocity: [0.2, 0.0, 0.6],
             drag: GRAVITY / (terminal * terminal),
+            wind: STILL_AIR,
         };
         let seen_at = |t: f64| {
             let place = flight.at((t - START_S).max(0.0)).place;
@@ -635,7 +636,7 @@ fn a_calibrated_wall_tells_floor_column_and_impact() {
 fn a_body_beside_the_calibrated_house_is_no_fall_from_it() {
     let mut wall = wall(0.01);
     wall.grid.columns.truncate(1);
-    let flight = Flight { place: [5.0, 15.0, 0.2], velocity: [0.0; 3], drag: 0.0 };
+    let flight = Flight { place: [5.0, 15.0, 0.2], velocity: [0.0; 3], drag: 0.0, wind: STILL_AIR };
     let draw = |t: f64, canvas: &mut Canvas| {
         if t >= START_S {
             let [x, y] = wall.calibration.pixel(flight.at(t - START_S).place.into()).expect("before the camera");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::scenes::{self, Canvas, FPS, Noise, SIZE, frame};
 use super::turn::Turn;
 use super::*;
-use crate::ballistics::Flight;
+use crate::ballistics::{Flight, STILL_AIR};
 use crate::base::event::{Fact, Happening};
 use crate::base::fall::{Fall, Stage};
 use crate::base::geometry::Point;
@@ -81,7 +81,8 @@ fn a_fall_goes_where_down_is() {
 fn a_calibration_tells_by_itself_how_the_camera_is_rolled() {
     for roll in [90_f64, -87.0, 178.0] {
         let wall = scenes::wall(roll.to_radians());
-        let flight = Flight { place: [1.0, 13.5, 0.2], velocity: [0.2, 0.0, 0.5], drag: 9.81 / 1600.0 };
+        let flight =
+            Flight { place: [1.0, 13.5, 0.2], velocity: [0.2, 0.0, 0.5], drag: 9.81 / 1600.0, wind: STILL_AIR };
         let at = |t: f64| {
             let place = flight.at(t).place;
             wall.calibration.pixel(place.into()).filter(|_| place.y > 0.0)

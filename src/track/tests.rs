@@ -131,6 +131,21 @@ fn a_driver_is_part_of_the_car_that_drives_and_a_walker_beside_it_is_not() {
     assert_eq!(ids(&mut tracker, (0..15).map(before)), [1, 2]);
 }
 
+/// Three cars side by side: the first one's box is gone, and the next one's lies where it overlaps the first by a third.
+#[test]
+fn a_parked_car_does_not_jump_to_its_neighbours_place() {
+    let mut tracker = Tracker::new(TrackerSpec::default());
+    let parked = (0..40u64).map(|i| (50 * i, vec![car(0.30, 0.5, 0.10, 0.1, 0.8)]));
+    assert_eq!(ids(&mut tracker, parked), [1]);
+    let beside = (40..50u64).map(|i| (50 * i, vec![car(0.35, 0.5, 0.10, 0.1, 0.8)]));
+    assert!(!ids(&mut tracker, beside).contains(&1), "another car");
+    // One that pulls away is the same all the way.
+    let mut tracker = Tracker::new(TrackerSpec::default());
+    let away = |i: u64| 0.30 + 0.3 * (i.saturating_sub(40) as f32 * 0.2).powi(2) * 0.5;
+    let pulling = (0..50u64).map(|i| (200 * i, vec![car(away(i), 0.5, 0.10, 0.1, 0.8)]));
+    assert_eq!(ids(&mut tracker, pulling), [1]);
+}
+
 #[test]
 fn a_parked_car_keeps_its_id_while_no_picture_comes() {
     let parked = |from: u64| (0..20).map(move |i| (from + 100 * i, vec![car(0.3, 0.3, 0.3, 0.3, 0.8)]));

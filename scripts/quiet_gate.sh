@@ -3,8 +3,9 @@
 # infrared with a lamp's vignette, rain, lights that switch every few seconds, a pole that sways. Whatever a gate camera tells of
 # them is false. SECONDS_EACH (default 60) and FPS (10) of each.
 set -euo pipefail
-out=$1
+out=${1:?quiet_gate: expected OUT PICTURE...}
 shift
+[ $# -gt 0 ] || { echo "quiet_gate: expected pictures after $out" >&2; exit 2; }
 seconds=${SECONDS_EACH:-60} fps=${FPS:-10}
 mkdir -p "$out"
 base="scale=1280:720:force_original_aspect_ratio=increase,crop=1280:720,fps=$fps,format=yuv420p"

@@ -132,18 +132,14 @@ impl Fit {
         Fit::flight_of(&self.mean)
     }
 
-    fn flight_of(mean: &Numbers<N>) -> Flight {
+    /// The path that these numbers say.
+    pub(super) fn flight_of(mean: &Numbers<N>) -> Flight {
         Flight {
             place: [mean[X], mean[Y], mean[2]],
             velocity: [mean[VX], mean[4], mean[5]],
             drag: mean[LN_K].exp(),
             wind: [mean[WX], mean[WZ]],
         }
-    }
-
-    /// The same path if its numbers were these; for what is derived from them.
-    pub(super) fn with(mean: &Numbers<N>) -> Flight {
-        Fit::flight_of(mean)
     }
 
     /// Seconds from the release to the first sighting.
@@ -179,9 +175,7 @@ impl Fit {
     /// Falls as a body at the wall falls, where `sigma_px` was what pictures are good for. Since wind is part of the fit, one dive
     /// of a bird in eight does so too: an alarm asks for more (`facade/judge.rs`).
     pub fn falls_strictly(&self) -> bool {
-        self.drop_m >= STRICT_DROP_M
-            && self.chi2 / self.freedom < STRICT_CHI2
-            && self.chi2_constant - self.chi2 > STRICT_ADVANTAGE
+        self.drop_m >= STRICT_DROP_M && self.misfit() < STRICT_CHI2 && self.chi2_constant - self.chi2 > STRICT_ADVANTAGE
     }
 }
 

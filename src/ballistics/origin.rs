@@ -165,7 +165,7 @@ impl Grid {
     /// Where, when and how fast a fall ends. None where it does not come down.
     pub fn landing(&self, calibration: &Calibration, fit: &Fit) -> Option<Landing> {
         let numbers = |mean: &Numbers<N>| {
-            let (seconds, state) = Fit::with(mean).falls_to(self.ground_m)?;
+            let (seconds, state) = Fit::flight_of(mean).falls_to(self.ground_m)?;
             let in_s = seconds - mean[6] - fit.seen_s;
             Some((SVector::<f64, 3>::new(state.place.x, state.place.z, in_s), state))
         };

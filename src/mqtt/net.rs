@@ -69,7 +69,7 @@ impl Net {
             let cut = ended.as_ref().is_err_and(|error| error.cause().is_cut());
             let culprit = self.outbox.lost(Instant::now(), cut, self.spec.timing.refused);
             // What the line ended for is known then: not the line is the trouble.
-            let known = culprit.as_ref().map(|_| Cause::RefusedPublish);
+            let refused = culprit.is_some();
             if let Some(culprit) = culprit {
                 self.set_aside(culprit);
             }
@@ -79,7 +79,8 @@ impl Net {
             self.heed_end();
             let Err(error) = ended else { return };
             self.shared.counters.failures.fetch_add(1, Relaxed);
-            let cause = self.watch.failed(known.unwrap_or(error.cause()), idle, Instant::now());
+            let cause = if refused { Cause::RefusedPublish } else { error.cause() };
+            let cause = self.watch.failed(cause, idle, Instant::now());
             self.tell_trouble();
             let text = error.to_string();
             let broker = self.spec.server.to_string();

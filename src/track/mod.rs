@@ -155,26 +155,21 @@ impl Tracker {
 
         self.free.clear();
         self.free.extend(0..self.strong.len());
-        let jumps = |t: &Tracked, d: &Detection| dt <= SOON_S && t.stands(pts) && t.rect.iou(&d.rect) < IOU_STOOD;
         // Strong detections and every confirmed track.
-        let same = |t: &Tracked, d: &Detection| if jumps(t, d) { 0.0 } else { t.rect.iou(&d.rect) * d.score };
-        self.look(|t| t.id != 0, true, same, LIKENESS_STRONG, pts);
+        self.look(|t| t.id != 0, true, |t, d| t.rect.iou(&d.rect) * d.score, LIKENESS_STRONG, pts, dt);
         // Weak ones and what was tracked in the last picture.
         let strong = std::mem::replace(&mut self.free, std::mem::take(&mut self.candidates));
         self.free.clear();
         self.free.extend(0..self.weak.len());
         let weak = |t: &Tracked, d: &Detection| if d.score < FAINT * t.usual { 0.0 } else { t.rect.iou(&d.rect) };
-        self.look(|t| t.id != 0 && t.fresh, false, weak, IOU_WEAK, pts);
+        self.look(|t| t.id != 0 && t.fresh, false, weak, IOU_WEAK, pts, dt);
         self.candidates = std::mem::replace(&mut self.free, strong);
         // Strong ones that are left and confirmed tracks that moved further than their own size.
         let by = (WIDENED_A_SECOND * dt).min(WIDENED_MAX);
-        let near = |t: &Tracked, d: &Detection| match jumps(t, d) {
-            true => 0.0,
-            false => widened(&t.rect, by).iou(&widened(&d.rect, by)) * d.score,
-        };
-        self.look(|t| t.id != 0, true, near, LIKENESS_WIDENED, pts);
+        let near = |t: &Tracked, d: &Detection| widened(&t.rect, by).iou(&widened(&d.rect, by)) * d.score;
+        self.look(|t| t.id != 0, true, near, LIKENESS_WIDENED, pts, dt);
         // Strong ones that are left and tracks that were seen once.
-        self.look(|t| t.id == 0, true, |t, d| t.rect.iou(&d.rect) * d.score, LIKENESS_TENTATIVE, pts);
+        self.look(|t| t.id == 0, true, |t, d| t.rect.iou(&d.rect) * d.score, LIKENESS_TENTATIVE, pts, dt);
 
         let lost_max = self.spec.lost_max;
         self.tracks.retain(|track| if track.id == 0 { track.matched } else { pts.since(track.seen) <= lost_max });
@@ -282,7 +277,7 @@ impl Tracker {
         self.weak.extend(self.strong.drain(split..));
     }
 
-    /// Matches the free detections with the unmatched tracks that `which` lets through.
+    /// Matches the free detections with the unmatched tracks that `which` lets through; `dt`: seconds since the last picture.
     fn look(
         &mut self,
         which: impl Fn(&Candidate) -> bool,
@@ -290,6 +285,7 @@ impl Tracker {
         likeness: impl Fn(&Tracked, &Detection) -> f32,
         least: f32,
         pts: Pts,
+        dt: f32,
     ) {
         let detections = if strong { &self.strong } else { &self.weak };
         // The borrowed buffer of candidates may be in use as the list of free strong detections.
@@ -303,7 +299,8 @@ impl Tracker {
         let (tracks, free) = (&self.tracks, &self.free);
         let value = |row: usize, column: usize| -> f32 {
             let (track, detection) = (&tracks[candidates[row]], &detections[free[column]]);
-            if group(track.kind()) != group(detection.kind) { 0.0 } else { likeness(track, detection) }
+            let jumps = dt <= SOON_S && track.stands(pts) && track.rect.iou(&detection.rect) < IOU_STOOD;
+            if jumps || group(track.kind()) != group(detection.kind) { 0.0 } else { likeness(track, detection) }
         };
         // What may not be paired costs as much as no pair: the rest is then as good as it can be.
         let cost = |row: usize, column: usize| {

@@ -50,6 +50,16 @@ impl Rect {
         })
     }
 
+    /// The smallest box around both.
+    pub fn hull(&self, other: &Rect) -> Rect {
+        Rect {
+            left: self.left.min(other.left),
+            top: self.top.min(other.top),
+            right: self.right.max(other.right),
+            bottom: self.bottom.max(other.bottom),
+        }
+    }
+
     /// This box, in fractions of `outer`, in fractions of what `outer` is in.
     pub fn placed_in(&self, outer: &Rect) -> Rect {
         let (width, height) = (outer.width(), outer.height());

@@ -22,6 +22,9 @@ pub struct Track {
     /// First and last picture in which a detection was matched.
     pub born: Pts,
     pub seen: Pts,
+    /// How much of the box that it was first seen in it has left behind, 0..1: 1 - overlap of the two, the most so far, without
+    /// its trembling; twice as much for what came in over the picture's edge.
+    pub moved: f32,
     /// True if a detection of this very picture was matched; false while it is only predicted.
     pub matched: bool,
 }

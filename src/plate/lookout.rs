@@ -95,6 +95,7 @@ mod tests {
             velocity: (0.0, 0.0),
             born: Pts(0),
             seen: Pts(0),
+            moved: 1.0,
             matched: true,
         }
     }

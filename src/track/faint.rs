@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::origin::Origin;
 use super::{group, sizes};
 use crate::base::detection::Detection;
 use crate::base::geometry::Rect;
@@ -21,10 +22,12 @@ const IOU_LINK: f32 = 0.4;
 const AGE: Duration = Duration::from_millis(300);
 const LINKS: u32 = 5;
 const LINKED: f32 = 0.7;
-/// It has come so far, in its own sizes, as straight as this, without growing or shrinking by more than that.
+/// It has come so far, in its own sizes, without growing or shrinking by more than that.
 const WAY: f32 = 1.0;
-const STRAIGHT: f32 = 0.75;
 const GROWN_MAX: f32 = 1.8;
+/// Evenly: this is its deviation (root mean square) from going straight on at one speed, of the way. What a box does that slides to
+/// the car parked beside is one jump and much standing: 0.10 and more, vehicles that drive 0.06 and less.
+const UNEVEN: f32 = 0.08;
 /// Broken after so long.
 const BROKEN: Duration = Duration::from_millis(250);
 /// A detection that lies so far in something that is tracked is a piece of it.
@@ -35,9 +38,9 @@ const INSIDE: f32 = 0.7;
 const CHAINS_MAX: usize = 64;
 
 /// Detections that follow one another.
-#[derive(Debug, Clone)]
 pub struct Chain {
     pub last: Detection,
+    pub origin: Origin,
     first: Rect,
     began: Pts,
     seen: Pts,
@@ -45,9 +48,8 @@ pub struct Chain {
     velocity: (f32, f32),
     links: u32,
     pictures: u32,
-    /// Sum of its steps, in its own sizes.
-    way: f32,
     scores: f32,
+    way: Way,
 }
 
 pub struct Faint {
@@ -106,14 +108,15 @@ impl Chain {
     fn new(one: Detection, pts: Pts) -> Chain {
         Chain {
             last: one,
+            origin: Origin::new(one.rect),
             first: one.rect,
             began: pts,
             seen: pts,
             velocity: (0.0, 0.0),
             links: 1,
             pictures: 1,
-            way: 0.0,
             scores: one.score,
+            way: Way::default(),
         }
     }
 
@@ -131,10 +134,11 @@ impl Chain {
         let share = if self.links == 1 { 1.0 } else { 0.4 };
         self.velocity.0 += share * (dx / dt - self.velocity.0);
         self.velocity.1 += share * (dy / dt - self.velocity.1);
-        let (sx, sy) = sizes(&one.rect);
-        self.way += (dx / sx).hypot(dy / sy);
+        let first = self.first.centre();
+        self.way.add(pts.since(self.began).as_secs_f32(), to.x - first.x, to.y - first.y);
         self.links += 1;
         self.scores += one.score;
+        self.origin.follow(&one.rect, pts.since(self.seen));
         self.last = *one;
         self.seen = pts;
     }
@@ -149,8 +153,44 @@ impl Chain {
             && self.links as f32 >= LINKED * self.pictures as f32
             && self.scores >= SCORE_MEAN * self.links as f32
             && net >= WAY
-            && net >= STRAIGHT * self.way
+            && self.way.deviation(sx, sy) <= UNEVEN * net
             && (1.0 / GROWN_MAX..=GROWN_MAX).contains(&grown)
+    }
+}
+
+/// Sums for a straight line through time and place, both since the first link (which is 0, 0, 0).
+#[derive(Default)]
+struct Way {
+    t: f32,
+    tt: f32,
+    /// Of x and of y: the place, its square, and its product with the time.
+    axes: [(f32, f32, f32); 2],
+    more: u32,
+}
+
+impl Way {
+    fn add(&mut self, t: f32, x: f32, y: f32) {
+        self.t += t;
+        self.tt += t * t;
+        self.more += 1;
+        for ((place, square, product), v) in self.axes.iter_mut().zip([x, y]) {
+            *place += v;
+            *square += v * v;
+            *product += t * v;
+        }
+    }
+
+    /// Root mean square distance of the links from the line, in sizes.
+    fn deviation(&self, sx: f32, sy: f32) -> f32 {
+        let n = (self.more + 1) as f32;
+        let spread = self.tt - self.t * self.t / n;
+        let rest = |(place, square, product): (f32, f32, f32)| {
+            let along = product - self.t * place / n;
+            let all = square - place * place / n;
+            (all - if spread > 0.0 { along * along / spread } else { 0.0 }).max(0.0) / n
+        };
+        let [x, y] = self.axes.map(rest);
+        (x / (sx * sx) + y / (sy * sy)).sqrt()
     }
 }
 

@@ -6,6 +6,7 @@
 mod assign;
 mod faint;
 mod kalman;
+mod origin;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 use assign::Assigner;
 use faint::{Faint, is_piece};
 use kalman::Axis;
+use origin::Origin;
 
 use crate::base::detection::{Detection, Kind};
 use crate::base::geometry::Rect;
@@ -116,6 +118,7 @@ struct Tracked {
     /// Since then it overlaps this box by half.
     stood: Pts,
     place: Rect,
+    origin: Origin,
     matched: bool,
 }
 
@@ -299,7 +302,9 @@ impl Tracker {
         let (tracks, free) = (&self.tracks, &self.free);
         let value = |row: usize, column: usize| -> f32 {
             let (track, detection) = (&tracks[candidates[row]], &detections[free[column]]);
-            let jumps = dt <= SOON_S && track.stands(pts) && track.rect.iou(&detection.rect) < IOU_STOOD;
+            // A weak detection does not make it drive off either.
+            let from = if strong { &track.rect } else { &track.place };
+            let jumps = dt <= SOON_S && track.stands(pts) && from.iou(&detection.rect) < IOU_STOOD;
             if jumps || group(track.kind()) != group(detection.kind) { 0.0 } else { likeness(track, detection) }
         };
         // What may not be paired costs as much as no pair: the rest is then as good as it can be.
@@ -337,7 +342,8 @@ impl Tracker {
         self.faint.update(pts, unborn, tracked);
         while let Some(chain) = self.faint.take(pts) {
             self.last_id += 1;
-            self.tracks.push(Tracked { id: self.last_id, ..Tracked::new(&chain.last, pts) });
+            let track = Tracked::new(&chain.last, pts);
+            self.tracks.push(Tracked { id: self.last_id, origin: chain.origin, ..track });
         }
     }
 
@@ -397,6 +403,7 @@ impl Tracker {
             velocity: (track.x.velocity, track.y.velocity),
             born: in_session(track.born),
             seen: in_session(track.seen),
+            moved: track.origin.moved(),
             matched: track.matched,
         }));
         self.out.sort_unstable_by_key(|track| track.id);
@@ -436,6 +443,7 @@ impl Tracked {
             seen: pts,
             stood: pts,
             place: detection.rect,
+            origin: Origin::new(rect),
             matched: true,
         };
         track.votes[detection.kind as usize] = detection.score;
@@ -468,6 +476,7 @@ impl Tracked {
             self.usual += USUAL_STEP * (detection.score - self.usual);
         }
         self.votes[detection.kind as usize] += detection.score;
+        self.origin.follow(&rect, pts.since(self.seen));
         self.seen = pts;
         if rect.iou(&self.place) < IOU_STOOD {
             (self.stood, self.place) = (pts, rect);

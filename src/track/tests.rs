@@ -234,6 +234,9 @@ fn what_is_not_clear_and_comes_no_way_is_not() {
     assert!(tracked((0..200).map(|i| vec![person(0.5 + 0.004 * (i % 2) as f32, 0.4, 0.38)])).is_empty(), "it stands");
     let sways = |i: i32| person(0.5 + 0.08 * (i as f32 * 0.15).sin(), 0.4, 0.38);
     assert!(tracked((0..200).map(|i| vec![sways(i)])).is_empty(), "it sways");
+    // From one parked car to the next, and there it stays.
+    let slides = |i: i32| person(0.5 + 0.12 * ((i as f32 - 20.0) / 2.0).clamp(0.0, 1.0), 0.4, 0.38);
+    assert!(tracked((0..60).map(|i| vec![slides(i)])).is_empty(), "it slides to what is beside it");
     let mut state = 1u32;
     let mut random = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

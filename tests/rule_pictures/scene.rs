@@ -99,7 +99,17 @@ pub fn play(rule: &NamedRule, walkers: &[Walker], notes: &[AccessNote], plate: O
         let track = |walker: &Walker| {
             let (born, velocity) = (Pts::from_seconds(walker.begin()), (0.0, 0.0));
             let Walker { id, kind, .. } = *walker;
-            walker.rect(at).map(|rect| Track { id, kind, rect, score: 0.8, velocity, born, seen: pts, matched: true })
+            walker.rect(at).map(|rect| Track {
+                id,
+                kind,
+                rect,
+                score: 0.8,
+                velocity,
+                born,
+                seen: pts,
+                moved: 1.0,
+                matched: true,
+            })
         };
         let tracks: Vec<Track> = walkers.iter().filter_map(track).collect();
         plates.clear();

@@ -140,7 +140,7 @@ fn play(rule: &NamedRule, pace: Pace, walks: &[&str], notes: &[AccessNote]) -> (
     let mut rules = build(std::slice::from_ref(rule), true);
     let mut out = Told::new(true);
     let (mut happened, mut missed, mut last) = (Vec::new(), Vec::new(), None);
-    let mut born = std::collections::BTreeMap::new();
+    let mut known = std::collections::BTreeMap::new();
     let mut notes = notes.to_vec();
     for at in pace.times(end) {
         let pts = Pts::from_seconds(at);
@@ -156,9 +156,11 @@ fn play(rule: &NamedRule, pace: Pace, walks: &[&str], notes: &[AccessNote]) -> (
             .iter()
             .filter_map(|walker| {
                 let rect = walker.at(at)?;
-                let born = *born.entry(walker.id).or_insert(pts);
+                let (born, first, moved) = known.entry(walker.id).or_insert((pts, rect, 0.0));
+                *moved = (1.0 - first.iou(&rect)).max(*moved);
+                let (born, moved) = (*born, *moved);
                 let Walker { id, kind, score, .. } = *walker;
-                Some(Track { id, kind, rect, score, velocity: (0.0, 0.0), born, seen: pts, matched: true })
+                Some(Track { id, kind, rect, score, velocity: (0.0, 0.0), born, seen: pts, moved, matched: true })
             })
             .collect();
         let scene = Scene {
@@ -269,7 +271,7 @@ proptest! {
                 }
                 let tracks: Vec<Track> = track.iter().map(|(id, kind, x, y, score)| Track {
                     id: *id, kind: Kind::ALL[*kind], rect: Rect::new(x - 0.05, y - 0.1, x + 0.05, *y), score: *score,
-                    velocity: (0.0, 0.0), born: Pts(0), seen: pts, matched: true,
+                    velocity: (0.0, 0.0), born: Pts(0), seen: pts, moved: *score, matched: true,
                 }).collect();
                 let scene = Scene { width: 640, height: 360, session: 1, pts, stream: pts, captured, rested: Duration::ZERO, tracks: &[], plates: &[] };
                 rules[0].observe(&Scene { tracks: &tracks, ..scene }, &mut out);

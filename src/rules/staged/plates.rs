@@ -53,6 +53,7 @@ fn told(rule: &NamedRule, pictures: &[&str]) -> (Vec<String>, Vec<String>) {
                 velocity: (0.0, 0.0),
                 born: pts,
                 seen: pts,
+                moved: 1.0,
                 matched: true,
             });
             plates.push(TrackPlate { track: id, settled, rect });

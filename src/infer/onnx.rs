@@ -185,6 +185,9 @@ fn build(environment: &Environment, bytes: &[u8], spec: SessionSpec) -> Result<S
         // Spinning threads would burn the cores that the decoders need.
         .with_intra_op_spinning(false)
         .map_err(|error| error.to_string())?
+        // Planned blocks hold every tensor of a run at once: 4 MB more a session (YOLOX-nano at 416x416), and no faster.
+        .with_memory_pattern(false)
+        .map_err(|error| error.to_string())?
         .commit_from_memory(bytes)
         .map_err(|error| error.to_string())
 }

@@ -165,7 +165,9 @@ impl<'a> Loop<'a> {
             watches,
             thread_cpu: system::thread_cpu as fn() -> Duration,
         };
-        Ok(Engine::start(spec)?)
+        let engine = Engine::start(spec)?;
+        system::give_memory_back();
+        Ok(engine)
     }
 
     /// The nets for closer looks at single tracks, for each worker, on one thread as the worker's other sessions.

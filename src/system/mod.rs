@@ -51,6 +51,19 @@ pub fn forget_peak() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
+/// Gives memory that was freed back to the system. What models need while they are opened is several times what they need
+/// then, and glibc keeps it for later.
+pub fn give_memory_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        unsafe extern "C" {
+            fn malloc_trim(pad: usize) -> std::ffi::c_int;
+        }
+        // SAFETY: glibc's malloc_trim takes its own locks, may be called at any time and touches only what was freed.
+        unsafe { malloc_trim(0) };
+    }
+}
+
 /// What measurements were made on.
 #[derive(Debug, Clone)]
 pub struct Machine {

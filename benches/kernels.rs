@@ -53,6 +53,28 @@ fn fill(c: &mut Criterion) {
     }
 }
 
+/// What `fill` cannot be faster than: a picture read once and a slot written once, with the widest loads that the compiler finds.
+fn fill_bound(c: &mut Criterion) {
+    let (width, height, to) = (1920, 1080, 416);
+    let bytes: Vec<u64> = (0..width * height * 3 / 2 / 8).map(|i| (i * 31 % 251) as u64).collect();
+    let sum = |bytes: &[u64]| {
+        let mut sums = [0u64; 16];
+        for chunk in bytes.chunks_exact(16) {
+            sums.iter_mut().zip(chunk).for_each(|(sum, byte)| *sum = sum.wrapping_add(*byte));
+        }
+        sums.iter().fold(0u64, |all, sum| all.wrapping_add(*sum))
+    };
+    c.bench_function(&format!("fill bound {width}x{height} I420 read"), |b| b.iter(|| sum(black_box(&bytes))));
+    let mut slot = vec![0.0f32; 3 * to * to];
+    c.bench_function(&format!("fill bound {to}x{to} f32 written"), |b| {
+        b.iter(|| black_box(&mut slot).fill(black_box(1.0)))
+    });
+    let mut slot = vec![0u8; 3 * to * to];
+    c.bench_function(&format!("fill bound {to}x{to} u8 written"), |b| {
+        b.iter(|| black_box(&mut slot).fill(black_box(1)))
+    });
+}
+
 fn track(c: &mut Criterion) {
     for people in [5u32, 50] {
         c.bench_function(&format!("track {people} walkers"), |b| {
@@ -198,5 +220,5 @@ fn noisy_wall(width: usize, height: usize, seed: u32) -> Arc<dyn Pixels> {
     Arc::new(OwnedPicture { width, height, colour: Colour::default(), bytes: OwnedPlanes::I420(bytes) })
 }
 
-criterion_group!(kernels, fill, heads, flood, still, track, turn, facade);
+criterion_group!(kernels, fill, fill_bound, heads, flood, still, track, turn, facade);
 criterion_main!(kernels);

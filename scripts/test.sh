@@ -37,6 +37,9 @@ training_kit() {
 }
 training_kit
 
+# Where it cannot run it adds a skip, which is taken off again below.
+step "kernels for AArch64, emulated" scripts/test_aarch64.sh
+
 printf '\n== tests\n'
 # --no-fail-fast: every test binary gets its turn.
 cargo test --no-fail-fast -- --color never 2>&1 | tee "$log"

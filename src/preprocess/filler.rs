@@ -39,7 +39,7 @@ impl Filler {
         }
     }
 
-    /// What it computes with: `scalar`, `avx2` or `avx512`.
+    /// What it computes with: `scalar`, `neon` or `avx2`.
     pub fn instructions(&self) -> &'static str {
         self.instructions.name()
     }
@@ -87,10 +87,10 @@ impl Filler {
                     let targets = inside.row(y);
                     match kernel {
                         Kernel::Scalar => scalar::video(&source, luma, chroma, &finish, &mut lines, targets),
+                        #[cfg(target_arch = "aarch64")]
+                        Kernel::Neon(columns) => columns.row(&source, &finish, N::rows(targets)),
                         #[cfg(target_arch = "x86_64")]
                         Kernel::Avx2(columns) => columns.row(&source, &finish, N::rows(targets)),
-                        #[cfg(target_arch = "x86_64")]
-                        Kernel::Avx512(columns) => columns.row(&source, &finish, N::rows(targets)),
                     }
                 }
             }

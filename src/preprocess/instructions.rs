@@ -5,14 +5,14 @@
 pub enum Instructions {
     /// What the compiler makes of plain code for its target.
     Scalar,
-    /// AVX2.
+    /// NEON, the 128-bit instructions of AArch64.
+    Neon,
+    /// AVX2. AVX-512 was tried: 0.97 of the time on an Intel Xeon, 1.04 to 1.3 on an AMD EPYC.
     Avx2,
-    /// AVX-512 with bytes and words (BW).
-    Avx512,
 }
 
 impl Instructions {
-    const ALL: [Instructions; 3] = [Instructions::Scalar, Instructions::Avx2, Instructions::Avx512];
+    const ALL: [Instructions; 3] = [Instructions::Scalar, Instructions::Neon, Instructions::Avx2];
 
     /// Those that this CPU has, narrowest first.
     pub fn available() -> impl Iterator<Item = Instructions> {
@@ -27,8 +27,8 @@ impl Instructions {
     pub fn name(self) -> &'static str {
         match self {
             Instructions::Scalar => "scalar",
+            Instructions::Neon => "neon",
             Instructions::Avx2 => "avx2",
-            Instructions::Avx512 => "avx512",
         }
     }
 
@@ -36,12 +36,21 @@ impl Instructions {
     pub(super) fn here(self) -> bool {
         match self {
             Instructions::Scalar => true,
+            Instructions::Neon => false,
             Instructions::Avx2 => std::arch::is_x86_feature_detected!("avx2"),
-            Instructions::Avx512 => std::arch::is_x86_feature_detected!("avx512bw"),
         }
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    pub(super) fn here(self) -> bool {
+        match self {
+            Instructions::Scalar => true,
+            Instructions::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            Instructions::Avx2 => false,
+        }
+    }
+
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     pub(super) fn here(self) -> bool {
         self == Instructions::Scalar
     }

@@ -1,6 +1,6 @@
 //! Rows of video with whole registers of target columns at a time, whatever their width. Taps are fetched by byte shuffles out of
 //! windows of 16 source bytes, one for four columns (up to about 4.6 source bytes a column, 4 where U and V are woven), or of
-//! 32 (up to about 10). What a register can do is `avx2`'s and `avx512`'s; everything here is inlined into their row.
+//! 32 (up to about 10). What a register can do is `neon`'s and `avx2`'s; everything here is inlined into their row.
 
 use super::plain::in_order;
 use super::scalar::{Chroma, Finish, Source};

@@ -1,19 +1,19 @@
 //! A decoder's picture into a model's slot, in one pass. Knows pixels and `InputSpec`; nothing of models or cameras.
 //! `plain` is the definition; `Filler` gives the same answer faster, from tables made once per picture size, with the
-//! widest instructions of the CPU at hand: `avx512`, `avx2`, or `scalar`, which the compiler vectorises as far as it can. There is
-//! no hand-written NEON: no machine that could run and compare it was at hand.
+//! widest instructions of the CPU at hand: `avx2`, `neon`, or `scalar`, which the compiler vectorises as far as it can. The first two are
+//! one algorithm, `lanes`, over registers of two widths.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 mod filler;
 mod instructions;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod lanes;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 pub mod plain;
 mod scalar;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod shuffles;
 mod tables;
 

@@ -1,9 +1,11 @@
 //! What depends on the size and layout of a picture and not on its bytes, made once.
 
+#[cfg(target_arch = "x86_64")]
+use super::avx2;
+#[cfg(target_arch = "aarch64")]
+use super::neon;
 use super::plain::{Tap, tap};
 use super::{Instructions, Place, place};
-#[cfg(target_arch = "x86_64")]
-use super::{avx2, avx512};
 use crate::base::frame::{Picture, Planes};
 use crate::base::model::{Fit, InputSpec};
 
@@ -58,13 +60,13 @@ pub(super) struct Row {
     pub weight: i16,
 }
 
-/// What computes the rows of a video picture. Pictures too small or shrunk too far for one take the next narrower.
+/// What computes the rows of a video picture. Pictures too small or shrunk too far for one take the scalar one.
 pub(super) enum Kernel {
     Scalar,
+    #[cfg(target_arch = "aarch64")]
+    Neon(neon::Columns),
     #[cfg(target_arch = "x86_64")]
     Avx2(avx2::Columns),
-    #[cfg(target_arch = "x86_64")]
-    Avx512(avx512::Columns),
 }
 
 impl Key {
@@ -120,16 +122,17 @@ impl Grid {
 impl Kernel {
     #[cfg(target_arch = "x86_64")]
     fn new(luma: &Grid, chroma: &Grid, woven: bool, instructions: Instructions) -> Kernel {
-        let avx2 = || avx2::Columns::new(luma, chroma, woven).map(Kernel::Avx2);
-        let wide = match instructions {
-            Instructions::Scalar => None,
-            Instructions::Avx2 => avx2(),
-            Instructions::Avx512 => avx512::Columns::new(luma, chroma, woven).map(Kernel::Avx512).or_else(avx2),
-        };
-        wide.unwrap_or(Kernel::Scalar)
+        let avx2 = (instructions == Instructions::Avx2).then(|| avx2::Columns::new(luma, chroma, woven));
+        avx2.flatten().map_or(Kernel::Scalar, Kernel::Avx2)
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    fn new(luma: &Grid, chroma: &Grid, woven: bool, instructions: Instructions) -> Kernel {
+        let neon = (instructions == Instructions::Neon).then(|| neon::Columns::new(luma, chroma, woven));
+        neon.flatten().map_or(Kernel::Scalar, Kernel::Neon)
+    }
+
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn new(_: &Grid, _: &Grid, _: bool, _: Instructions) -> Kernel {
         Kernel::Scalar
     }

@@ -1,0 +1,22 @@
+//! See Cargo.toml.
+#![allow(dead_code)]
+#[path = "../../../src/base/mod.rs"]
+pub mod base;
+#[path = "../../../src/preprocess/mod.rs"]
+pub mod preprocess;
+#[path = "../../../src/heads/mod.rs"]
+pub mod heads;
+#[path = "../../../src/motion/mod.rs"]
+pub mod motion;
+#[path = "../../../src/track/mod.rs"]
+pub mod track;
+#[path = "../../../src/rules/mod.rs"]
+pub mod rules;
+#[path = "../../../src/look/mod.rs"]
+pub mod look;
+#[path = "../../../src/plate/mod.rs"]
+pub mod plate;
+#[path = "../../../src/ballistics/mod.rs"]
+pub mod ballistics;
+#[path = "../../../src/facade/mod.rs"]
+pub mod facade;

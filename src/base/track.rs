@@ -22,9 +22,18 @@ pub struct Track {
     /// First and last picture in which a detection was matched.
     pub born: Pts,
     pub seen: Pts,
-    /// How much of the box that it was first seen in it has left behind, 0..1: 1 - overlap of the two, the most so far, without
-    /// its trembling; twice as much for what came in over the picture's edge.
+    /// How much of the place that it was first seen in it has left behind, 0..1, the most so far, without its trembling: 1 - overlap
+    /// with its first box, twice the way in for what came over the picture's edge; of what stood there for a second, the part of
+    /// it outside of all of its boxes meanwhile (`track/origin.rs`).
     pub moved: f32,
     /// True if a detection of this very picture was matched; false while it is only predicted.
     pub matched: bool,
+}
+
+impl Track {
+    /// What scenes of tests begin with: seen well in this picture alone, at rest, and come from elsewhere.
+    pub fn staged(id: TrackId, kind: Kind, rect: Rect, pts: Pts) -> Track {
+        let (score, velocity, born, seen) = (0.8, (0.0, 0.0), pts, pts);
+        Track { id, kind, rect, score, velocity, born, seen, moved: 1.0, matched: true }
+    }
 }

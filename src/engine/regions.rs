@@ -99,12 +99,7 @@ impl RegionSpec {
                 (side, shown) = (1.0 / zoom, Some(rect));
                 continue;
             };
-            let both = Rect {
-                left: before.left.min(rect.left),
-                top: before.top.min(rect.top),
-                right: before.right.max(rect.right),
-                bottom: before.bottom.max(rect.bottom),
-            };
+            let both = before.hull(&rect);
             if both.width().max(both.height()) < side * PART_MAX {
                 shown = Some(both);
             }

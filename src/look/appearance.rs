@@ -176,8 +176,7 @@ mod tests {
 
     fn person(id: TrackId, left: f32, pts: Pts) -> Track {
         let rect = Rect::new(left, 0.3, left + 0.1, 0.6);
-        let velocity = (0.0, 0.0);
-        Track { id, kind: Kind::Person, rect, score: 0.8, velocity, born: pts, seen: pts, moved: 1.0, matched: true }
+        Track::staged(id, Kind::Person, rect, pts)
     }
 
     /// One picture: each person with the angle of their vector. Returns who was found to be whom.

@@ -117,8 +117,7 @@ mod tests {
 
     fn car(id: TrackId, left: f32, bottom: f32) -> Track {
         let rect = Rect::new(left, bottom - 0.3, left + 0.2, bottom);
-        let velocity = (0.0, 0.0);
-        Track { id, kind: Kind::Car, rect, score: 0.8, velocity, born: Pts(0), seen: Pts(0), moved: 1.0, matched: true }
+        Track::staged(id, Kind::Car, rect, Pts(0))
     }
 
     fn words(lookout: &Lookout, track: TrackId) -> Vec<String> {

@@ -109,8 +109,7 @@ mod tests {
 
     fn car(id: TrackId, left: f32, width: f32) -> Track {
         let rect = Rect::new(left, 0.2, left + width, 0.5);
-        let velocity = (0.0, 0.0);
-        Track { id, kind: Kind::Car, rect, score: 0.8, velocity, born: Pts(0), seen: Pts(0), moved: 1.0, matched: true }
+        Track::staged(id, Kind::Car, rect, Pts(0))
     }
 
     fn due(rounds: &mut Rounds, milliseconds: u64, tracks: &[Track]) -> Vec<TrackId> {

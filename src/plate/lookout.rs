@@ -87,17 +87,7 @@ mod tests {
     use crate::base::plate::Letter;
 
     fn car(id: TrackId, left: f32, width: f32) -> Track {
-        Track {
-            id,
-            kind: Kind::Car,
-            rect: Rect::new(left, 0.2, left + width, 0.5),
-            score: 0.8,
-            velocity: (0.0, 0.0),
-            born: Pts(0),
-            seen: Pts(0),
-            moved: 1.0,
-            matched: true,
-        }
+        Track::staged(id, Kind::Car, Rect::new(left, 0.2, left + width, 0.5), Pts(0))
     }
 
     fn reading(text: &str, score: f32) -> Reading {

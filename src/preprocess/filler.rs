@@ -87,10 +87,8 @@ impl Filler {
                     let targets = inside.row(y);
                     match kernel {
                         Kernel::Scalar => scalar::video(&source, luma, chroma, &finish, &mut lines, targets),
-                        #[cfg(target_arch = "aarch64")]
-                        Kernel::Neon(columns) => columns.row(&source, &finish, N::rows(targets)),
-                        #[cfg(target_arch = "x86_64")]
-                        Kernel::Avx2(columns) => columns.row(&source, &finish, N::rows(targets)),
+                        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+                        Kernel::Wide(columns) => columns.row(&source, &finish, N::rows(targets)),
                     }
                 }
             }

@@ -17,8 +17,12 @@ mod scalar;
 mod shuffles;
 mod tables;
 
+#[cfg(target_arch = "x86_64")]
+use avx2 as wide;
 pub use filler::Filler;
 pub use instructions::Instructions;
+#[cfg(target_arch = "aarch64")]
+use neon as wide;
 
 use crate::base::frame::{Colour, Matrix, Range};
 use crate::base::model::{Fit, FitKind, InputSpec};

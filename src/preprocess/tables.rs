@@ -1,10 +1,8 @@
 //! What depends on the size and layout of a picture and not on its bytes, made once.
 
-#[cfg(target_arch = "x86_64")]
-use super::avx2;
-#[cfg(target_arch = "aarch64")]
-use super::neon;
 use super::plain::{Tap, tap};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use super::wide;
 use super::{Instructions, Place, place};
 use crate::base::frame::{Picture, Planes};
 use crate::base::model::{Fit, InputSpec};
@@ -63,10 +61,8 @@ pub(super) struct Row {
 /// What computes the rows of a video picture. Pictures too small or shrunk too far for one take the scalar one.
 pub(super) enum Kernel {
     Scalar,
-    #[cfg(target_arch = "aarch64")]
-    Neon(neon::Columns),
-    #[cfg(target_arch = "x86_64")]
-    Avx2(avx2::Columns),
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    Wide(wide::Columns),
 }
 
 impl Key {
@@ -120,16 +116,10 @@ impl Grid {
 }
 
 impl Kernel {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     fn new(luma: &Grid, chroma: &Grid, woven: bool, instructions: Instructions) -> Kernel {
-        let avx2 = (instructions == Instructions::Avx2).then(|| avx2::Columns::new(luma, chroma, woven));
-        avx2.flatten().map_or(Kernel::Scalar, Kernel::Avx2)
-    }
-
-    #[cfg(target_arch = "aarch64")]
-    fn new(luma: &Grid, chroma: &Grid, woven: bool, instructions: Instructions) -> Kernel {
-        let neon = (instructions == Instructions::Neon).then(|| neon::Columns::new(luma, chroma, woven));
-        neon.flatten().map_or(Kernel::Scalar, Kernel::Neon)
+        let wide = (instructions != Instructions::Scalar).then(|| wide::Columns::new(luma, chroma, woven));
+        wide.flatten().map_or(Kernel::Scalar, Kernel::Wide)
     }
 
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]

@@ -45,8 +45,7 @@ fn half() -> Polygon {
 
 fn car(id: TrackId, x: f32) -> Track {
     let rect = Rect::new(x - 0.05, 0.6, x + 0.05, 0.8);
-    let (born, seen) = (Pts(0), Pts(0));
-    Track { id, kind: Kind::Car, rect, score: 0.8, velocity: (0.0, 0.0), born, seen, moved: 1.0, matched: true }
+    Track::staged(id, Kind::Car, rect, Pts(0))
 }
 
 /// Pictures with their times in seconds and how long before each was still.

@@ -178,9 +178,7 @@ mod tests {
         };
         let mut rule = PlateRead::new(&rule, spec);
         let rect = Rect::new(0.1, 0.1, 0.3, 0.3);
-        let (born, seen) = (Pts(0), Pts(0));
-        let (kind, velocity) = (Kind::Car, (0.0, 0.0));
-        let tracks = [Track { id: 7, kind, rect, score: 0.9, velocity, born, seen, moved: 1.0, matched: true }];
+        let tracks = [Track { score: 0.9, ..Track::staged(7, Kind::Car, rect, Pts(0)) }];
         let mut out = Told::default();
         for (i, (text, reads, score)) in sightings.iter().enumerate() {
             let letters = text.chars().map(|character| Letter { character, score: *score }).collect();

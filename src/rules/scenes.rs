@@ -49,17 +49,7 @@ fn loitering(seconds: u64) -> NamedRule {
 
 fn person(id: TrackId, x: f32, y: f32, pts: Pts) -> Track {
     let rect = Rect::new(x - 0.03, y - 0.2, x + 0.03, y);
-    Track {
-        id,
-        kind: Kind::Person,
-        rect,
-        score: 0.8,
-        velocity: (0.0, 0.0),
-        born: pts,
-        seen: pts,
-        moved: 1.0,
-        matched: true,
-    }
+    Track::staged(id, Kind::Person, rect, pts)
 }
 
 fn scene(pts: Pts, tracks: &[Track]) -> Scene<'_> {

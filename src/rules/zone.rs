@@ -41,7 +41,8 @@ const GONE: Duration = Duration::from_millis(3000);
 /// there when a camera comes back. Boxes of what stands leave up to 0.85 of their first one (parked cars by night, a decoder's
 /// noise over them); whoever walks leaves it all, 0.2 s later than it would leave 0.6 (the median).
 const MOVED: f32 = 0.9;
-/// People and animals do not park: who is seen plainly, on the mean, comes through a door and stops has moved when so much is left; in between the demand falls with the score. Coat stands: 0.65 with 0.36 left, 0.4 with 0.67.
+/// People and animals do not park: who is seen plainly, on the mean, comes through a door and stops has moved when so much is left;
+/// in between the demand falls with the score. Coat stands: 0.65 with 0.36 left, 0.4 with 0.67.
 const MOVED_ALIVE: f32 = 0.3;
 const DOUBTFUL: f32 = 0.45;
 const PLAIN: f32 = 0.7;
@@ -120,10 +121,11 @@ impl InZoneRule {
 
     /// A visit that was over before it counted.
     fn miss(&self, visit: &Visit) -> NearMiss {
-        let dwelt = visit.inside.since(visit.began).as_secs_f32();
-        let (why, found) = match dwelt >= self.after.max(ENTER).as_secs_f32() && visit.moved < visit.least() {
-            true => (WhyNot::NeverMoved, (visit.moved, visit.least())),
-            false => (WhyNot::DwellTooShort, (dwelt, self.after.max(ENTER).as_secs_f32())),
+        let (dwelt, asked) = (visit.inside.since(visit.began).as_secs_f32(), self.after.max(ENTER).as_secs_f32());
+        let least = visit.least();
+        let (why, found) = match dwelt >= asked && visit.moved < least {
+            true => (WhyNot::NeverMoved, (visit.moved, least)),
+            false => (WhyNot::DwellTooShort, (dwelt, asked)),
         };
         NearMiss {
             rule: self.id.clone(),

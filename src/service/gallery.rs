@@ -204,17 +204,7 @@ mod tests {
 
     fn track(id: TrackId, height: f32, pts: Pts) -> Track {
         let rect = Rect::new(0.4, 0.5, 0.5, 0.5 + height);
-        Track {
-            id,
-            kind: Kind::Person,
-            rect,
-            score: 0.8,
-            velocity: (0.0, 0.0),
-            born: Pts(0),
-            seen: pts,
-            moved: 1.0,
-            matched: true,
-        }
+        Track::staged(id, Kind::Person, rect, pts)
     }
 
     #[test]

@@ -41,7 +41,6 @@ const CHAINS_MAX: usize = 64;
 pub struct Chain {
     pub last: Detection,
     pub origin: Origin,
-    first: Rect,
     began: Pts,
     seen: Pts,
     /// Fractions of the picture a second.
@@ -109,7 +108,6 @@ impl Chain {
         Chain {
             last: one,
             origin: Origin::new(one.rect),
-            first: one.rect,
             began: pts,
             seen: pts,
             velocity: (0.0, 0.0),
@@ -134,7 +132,7 @@ impl Chain {
         let share = if self.links == 1 { 1.0 } else { 0.4 };
         self.velocity.0 += share * (dx / dt - self.velocity.0);
         self.velocity.1 += share * (dy / dt - self.velocity.1);
-        let first = self.first.centre();
+        let first = self.origin.first().centre();
         self.way.add(pts.since(self.began).as_secs_f32(), to.x - first.x, to.y - first.y);
         self.links += 1;
         self.scores += one.score;
@@ -144,10 +142,10 @@ impl Chain {
     }
 
     fn believed(&self) -> bool {
-        let (from, to) = (self.first.centre(), self.last.rect.centre());
+        let (from, to) = (self.origin.first().centre(), self.last.rect.centre());
         let (sx, sy) = sizes(&self.last.rect);
         let net = ((to.x - from.x) / sx).hypot((to.y - from.y) / sy);
-        let grown = (self.last.rect.area() / self.first.area().max(1e-6)).sqrt();
+        let grown = (self.last.rect.area() / self.origin.first().area().max(1e-6)).sqrt();
         self.seen.since(self.began) >= AGE
             && self.links >= LINKS
             && self.links as f32 >= LINKED * self.pictures as f32

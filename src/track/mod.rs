@@ -65,11 +65,12 @@ const DRIVING: f32 = 0.1;
 const ALIKE: f32 = 0.6;
 /// Slower than so many of its own sizes a second is standing.
 const STANDING: f32 = 0.25;
-/// A vehicle that has stood for so long does not jump: within so short a time it still overlaps where it was by half. In a row
-/// of parked cars a box that slides from one to the next would be one that drives.
+/// What has overlapped a place by so much for so long stands there.
 const STOOD: Duration = Duration::from_secs(1);
-const SOON_S: f32 = 0.5;
 const IOU_STOOD: f32 = 0.5;
+/// Within so short a time a vehicle that stands does not jump, but still overlaps where it was. In a row of parked cars a box that
+/// slides from one to the next would be one that drives.
+const SOON_S: f32 = 0.5;
 /// What stood is waited for so long while no picture comes, also across a reconnect.
 pub const GAP_MAX: Duration = Duration::from_secs(30);
 /// A second look for lost tracks: boxes are made larger by this share of their size on each side for each second between two

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::{IOU_STOOD, STOOD};
 use crate::base::geometry::Rect;
 
 /// A box that trembles is no movement: it is followed slowly.
@@ -10,16 +11,11 @@ const FOLLOWED_S: f32 = 0.2;
 /// Who is first seen at the picture's edge comes in from outside, and shows more of itself as it comes: half as much will do.
 const EDGE: f32 = 0.01;
 
-/// Who has overlapped where it was first seen by half for so long stands there: whatever its box does meanwhile is its place, and
-/// it leaves that, not the first box.
-const STANDS: Duration = Duration::from_secs(1);
-const IOU_STANDS: f32 = 0.5;
-
 pub struct Origin {
     first: Rect,
     /// Where it is now, without the trembling.
     now: Rect,
-    /// All of the boxes in which it stands; the first one until then.
+    /// Its first box, and once it stands there all of its boxes meanwhile: it leaves these.
     home: Rect,
     at_home: Duration,
     edge: Edge,
@@ -27,7 +23,6 @@ pub struct Origin {
 }
 
 /// Which way somebody comes in.
-#[derive(PartialEq)]
 enum Edge {
     Side,
     TopOrBottom,
@@ -55,9 +50,9 @@ impl Origin {
             right: towards(self.now.right, rect.right),
             bottom: towards(self.now.bottom, rect.bottom),
         };
-        let at_home = self.home.iou(rect) >= IOU_STANDS;
+        let at_home = self.home.iou(rect) >= IOU_STOOD;
         self.at_home = if at_home { self.at_home + after } else { Duration::ZERO };
-        if self.at_home >= STANDS {
+        if self.at_home >= STOOD {
             self.home = self.home.hull(rect);
         }
         self.moved = self.moved.max(self.left_behind());
@@ -77,6 +72,10 @@ impl Origin {
             Edge::No => 0.0,
         };
         came_in.min(1.0).max(1.0 - first.iou(now))
+    }
+
+    pub fn first(&self) -> &Rect {
+        &self.first
     }
 
     /// The most so far, 0..1.

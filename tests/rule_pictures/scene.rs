@@ -97,19 +97,9 @@ pub fn play(rule: &NamedRule, walkers: &[Walker], notes: &[AccessNote], plate: O
             !due
         });
         let track = |walker: &Walker| {
-            let (born, velocity) = (Pts::from_seconds(walker.begin()), (0.0, 0.0));
+            let born = Pts::from_seconds(walker.begin());
             let Walker { id, kind, .. } = *walker;
-            walker.rect(at).map(|rect| Track {
-                id,
-                kind,
-                rect,
-                score: 0.8,
-                velocity,
-                born,
-                seen: pts,
-                moved: 1.0,
-                matched: true,
-            })
+            walker.rect(at).map(|rect| Track { born, ..Track::staged(id, kind, rect, pts) })
         };
         let tracks: Vec<Track> = walkers.iter().filter_map(track).collect();
         plates.clear();

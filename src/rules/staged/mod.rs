@@ -160,7 +160,7 @@ fn play(rule: &NamedRule, pace: Pace, walks: &[&str], notes: &[AccessNote]) -> (
                 *moved = (1.0 - first.iou(&rect)).max(*moved);
                 let (born, moved) = (*born, *moved);
                 let Walker { id, kind, score, .. } = *walker;
-                Some(Track { id, kind, rect, score, velocity: (0.0, 0.0), born, seen: pts, moved, matched: true })
+                Some(Track { score, born, moved, ..Track::staged(id, kind, rect, pts) })
             })
             .collect();
         let scene = Scene {
@@ -270,8 +270,8 @@ proptest! {
                     rules[0].hear(&AccessNote { at: captured.at, gate: "g".into(), event: *event, plate: None, person: None });
                 }
                 let tracks: Vec<Track> = track.iter().map(|(id, kind, x, y, score)| Track {
-                    id: *id, kind: Kind::ALL[*kind], rect: Rect::new(x - 0.05, y - 0.1, x + 0.05, *y), score: *score,
-                    velocity: (0.0, 0.0), born: Pts(0), seen: pts, moved: *score, matched: true,
+                    score: *score, born: Pts(0), moved: *score,
+                    ..Track::staged(*id, Kind::ALL[*kind], Rect::new(x - 0.05, y - 0.1, x + 0.05, *y), pts)
                 }).collect();
                 let scene = Scene { width: 640, height: 360, session: 1, pts, stream: pts, captured, rested: Duration::ZERO, tracks: &[], plates: &[] };
                 rules[0].observe(&Scene { tracks: &tracks, ..scene }, &mut out);

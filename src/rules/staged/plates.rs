@@ -45,17 +45,7 @@ fn told(rule: &NamedRule, pictures: &[&str]) -> (Vec<String>, Vec<String>) {
             let each = score.powf(1.0 / text.chars().count() as f32);
             let letters = text.chars().map(|character| Letter { character, score: each }).collect();
             let settled = Settled { reading: Reading { letters }, reads, of: reads, series: Series::of(text) };
-            tracks.push(Track {
-                id,
-                kind,
-                rect,
-                score: 0.9,
-                velocity: (0.0, 0.0),
-                born: pts,
-                seen: pts,
-                moved: 1.0,
-                matched: true,
-            });
+            tracks.push(Track { score: 0.9, ..Track::staged(id, kind, rect, pts) });
             plates.push(TrackPlate { track: id, settled, rect });
         }
         rules[0].observe(&Scene { pts, tracks: &tracks, plates: &plates, ..scene }, &mut out);

@@ -94,7 +94,7 @@ pub struct Looks {
     pub around: f64,
     /// Share of sightings that were cut off at what a body may reach.
     pub cut: f64,
-    /// Share of steps that did not go up.
+    /// Share of steps that did not go up, other than a throw upwards does.
     pub falls: f64,
     /// Where it was first, parts of the picture's height from its upper edge.
     pub start: f64,
@@ -179,8 +179,10 @@ const SIZES_MIN: f64 = 3.0;
 pub const DOWN_MIN: f64 = 0.04;
 const AROUND_MAX: f64 = 1.0;
 const CUT_MAX: f64 = 0.3;
-const CROOKED_MAX: f64 = 2.6;
-const CROOKED_UNSURE_MAX: f64 = 2.0;
+/// On a calibrated wall the misfit may be this much and so much more for each time that constant speed is worse than what is
+/// asked; never less nor more than the second and third.
+const CROOKED_MAX: (f64, f64, f64) = (1.6, 2.0, 3.2);
+const CROOKED_MORE: f64 = 0.06;
 /// So many times what constant speed has to be worse by leaves no question.
 const PLAIN_TIMES: f64 = 10.0;
 /// A step up that noise makes, pixels.
@@ -201,6 +203,8 @@ const ACROSS_UNKNOWN_MAX: f64 = 0.7;
 /// Release before the first sighting, s: at all, and of what falls with a low terminal velocity (m/s).
 const BEFORE_MAX: f64 = 1.5;
 const BEFORE_LIGHT_MAX: f64 = 0.8;
+/// The same of what comes into the picture at its upper edge, on a calibrated wall.
+const BEFORE_MAX_MEASURED: f64 = 2.0;
 const LIGHT_MPS: f64 = 12.0;
 /// What is first seen so near the upper edge must have been let go not longer than this before, s.
 const EDGE: f64 = 0.06;
@@ -236,11 +240,17 @@ pub fn look(hits: &[Hit], wall: Option<&Wall>, width: usize, height: usize) -> L
     let steps = hits.windows(2).map(|pair| f64::from(pair[1].candidate.y - pair[0].candidate.y));
     // What stands still for a moment, as it is let go, goes up and down by noise.
     let slack = ROUGH_PX + 0.1 * median(each(|c| f64::from(c.size())));
-    let down_steps = steps.clone().filter(|dy| *dy > -slack).count();
     let size = median(each(|c| f64::from(c.size())));
     let middle = &hits[hits.len() / 2].candidate;
     let at = middle.at((width, height));
     let fit = wall.and_then(|wall| wall.fit(hits));
+    // What was thrown up goes up first: as far as the fit does, it is no jump.
+    let y = |hit: &Hit| {
+        let (wall, fit) = wall.zip(fit.as_ref())?;
+        Some(fit.pixel_at(&wall.calibration, hit.pts.since(first.pts).as_secs_f64())?[1])
+    };
+    let rises = hits.windows(2).map(|pair| y(&pair[1]).zip(y(&pair[0])).map_or(0.0, |(to, from)| (to - from).min(0.0)));
+    let down_steps = steps.clone().zip(rises).filter(|(step, rise)| *step > rise - slack).count();
     Looks {
         size_m: fit.as_ref().and(wall).and_then(|wall| wall.metres_per_px(at)).map(|metres| metres * size),
         flight: Flight::fit(&sightings),
@@ -306,17 +316,26 @@ pub fn doubts(looks: &Looks, terms: &Terms) -> Vec<Doubt> {
         // The camera's geometry is known, so that what only comes nearer does not look like a fall.
         let (gain, misfit) = (fit.chi2_constant - fit.chi2, fit.misfit());
         ask(Doubt::Steady, gain >= terms.over_line);
-        // A lens and a calibration that are a little wrong are forgiven where constant speed is out of the question.
-        let plainly = gain >= PLAIN_TIMES * terms.over_line * misfit;
-        ask(Doubt::Crooked, misfit <= if plainly { CROOKED_MAX } else { CROOKED_UNSURE_MAX });
+        // A lens, a calibration and a wind that are a little wrong are forgiven the more, the further constant speed is out of
+        // the question.
+        let times = gain / (terms.over_line * misfit);
+        let plainly = times >= PLAIN_TIMES;
+        ask(Doubt::Crooked, misfit <= (CROOKED_MAX.0 + CROOKED_MORE * times).clamp(CROOKED_MAX.1, CROOKED_MAX.2));
         // Nor does a bird follow a fall to the pixel, whatever stirs beside it.
         ask(Doubt::Rough, !rough || plainly && misfit <= PLAIN_MISFIT);
         ask(Doubt::Scale, looks.size_m.is_none_or(|size| (SIZE_M.0..WALL_SIZE_MAX_M).contains(&size)));
         ask(Doubt::Elsewhere, looks.from_wall.unwrap_or(true));
-        ask(Doubt::Entered, looks.start > EDGE || fit.tau_s() <= EDGE_BEFORE_S);
+        let terminal = fit.flight().terminal_mps();
+        // Thrown from above the picture, and still gaining speed; not in a snowfall.
+        let thrown_in = plainly
+            && misfit <= PLAIN_MISFIT
+            && terminal >= LIGHT_MPS
+            && fit.tau_s() <= BEFORE_MAX_MEASURED
+            && looks.others < SWARM;
+        ask(Doubt::Entered, looks.start > EDGE || fit.tau_s() <= EDGE_BEFORE_S || thrown_in);
         ask(Doubt::Slow, fit.falling_mps() >= terms.speed_mps && fit.drop_m >= terms.fallen_m);
         // What the wind carries falls as snow does; of a swarm it is no exception.
-        let light = fit.flight().terminal_mps() < LIGHT_MPS;
+        let light = terminal < LIGHT_MPS;
         let plain = !light && gain >= SWARM_TIMES * terms.over_line && misfit <= PLAIN_MISFIT;
         ask(Doubt::Swarm, looks.others < if light { SWARM_LIGHT } else { SWARM } || plain);
         return doubts;
@@ -490,8 +509,8 @@ pub mod tests {
         }
     }
 
-    #[test]
-    fn on_a_calibrated_wall_falls_come_from_the_house() {
+    /// Twelve floors that a camera 20 m away sees up to 23 m.
+    fn house() -> Wall {
         let view = View {
             width: 640.0,
             height: 480.0,
@@ -502,24 +521,71 @@ pub mod tests {
             pitch: 25f64.to_radians(),
             roll: 0.0,
         };
-        let floors = (1..=8).map(|number| Floor { number, base_m: 3.0 * f64::from(number - 1), height_m: 3.0 });
+        let floors = (1..=12).map(|number| Floor { number, base_m: 3.0 * f64::from(number - 1), height_m: 3.0 });
         let columns = vec![Column { label: "01".into(), left_m: -3.0, right_m: 3.0 }];
         let grid = Grid { floors: floors.collect(), columns, sill_m: 0.9, head_m: 2.4, ground_m: 0.0 };
         let calibration = Calibration::of(view).expect("a camera before the wall");
-        let wall = Wall { calibration, grid, building: None };
-        let seen = |x: f64, down: &dyn Fn(f64) -> f64| {
-            let pixel = |t: f64| wall.calibration.pixel([x, 17.0 - down(t), 0.2]).expect("before the camera").into();
-            look(&way(0.1, 28, pixel), Some(&wall), SIZE.0, SIZE.1)
+        Wall { calibration, grid, building: None }
+    }
+
+    /// What is seen of a body that is let go or thrown at 0 s, from `from` s on.
+    fn seen(wall: &Wall, place: [f64; 3], velocity: [f64; 3], from: f64, count: u32) -> Looks {
+        let body = Way { place, velocity, drag: 0.0, wind: STILL_AIR };
+        let pixel = |t: f64| {
+            let at = body.at(t).place;
+            wall.calibration.pixel([at.x, at.y, at.z]).expect("before the camera").into()
         };
-        let fallen = Way { place: [0.0; 3], velocity: [0.0; 3], drag: 0.0, wind: STILL_AIR };
-        let free = |t: f64| fallen.at(t).place.y.abs();
-        let here = seen(0.0, &free);
+        look(&way(from, count, pixel), Some(wall), SIZE.0, SIZE.1)
+    }
+
+    #[test]
+    fn on_a_calibrated_wall_falls_come_from_the_house() {
+        let wall = house();
+        let here = seen(&wall, [0.0, 17.0, 0.2], [0.0; 3], 0.1, 28);
         assert!(here.fit.is_some() && here.from_wall == Some(true));
         assert_eq!(doubts(&here, &Terms::CONFIRMED), []);
         assert!(here.size_m.is_some_and(|size| (0.1..0.4).contains(&size)), "{:?}", here.size_m);
-        let beside = seen(8.0, &free);
+        let beside = seen(&wall, [8.0, 17.0, 0.2], [0.0; 3], 0.1, 28);
         assert_eq!(doubts(&beside, &Terms::CONFIRMED), [Doubt::Elsewhere]);
         let steady = look(&way(0.1, 28, |t| (300.0, 60.0 + 250.0 * t)), Some(&wall), SIZE.0, SIZE.1);
         assert!(steady.fit.is_some() && doubts(&steady, &Terms::CONFIRMED).contains(&Doubt::Steady));
+    }
+
+    #[test]
+    fn what_is_thrown_up_is_not_rough_where_metres_are_known() {
+        let wall = house();
+        let thrown = seen(&wall, [0.0, 12.0, 0.2], [0.5, 5.0, 0.5], 0.04, 40);
+        assert!(thrown.falls == 1.0 && thrown.fit.is_some(), "{}", thrown.falls);
+        assert_eq!(doubts(&thrown, &Terms::CONFIRMED), []);
+        let unknown = Looks { fit: None, falls: 0.7, ..thrown };
+        assert!(doubts(&unknown, &Terms::CONFIRMED).contains(&Doubt::Rough), "nobody knows that it was thrown");
+    }
+
+    #[test]
+    fn what_comes_from_above_the_picture_has_to_be_plain_and_alone() {
+        let wall = house();
+        let from_above = seen(&wall, [0.0, 34.0, 0.2], [0.0; 3], 1.54, 22);
+        assert!(from_above.start < EDGE && from_above.fit.as_ref().is_some_and(|fit| fit.tau_s() > EDGE_BEFORE_S));
+        assert_eq!(doubts(&from_above, &Terms::CONFIRMED), []);
+        let snow = from_above.clone().among(5.0);
+        assert!(doubts(&snow, &Terms::CONFIRMED).contains(&Doubt::Entered));
+        let mut unsure = from_above;
+        let fit = unsure.fit.as_mut().expect("it was fitted");
+        fit.chi2_constant = fit.chi2 + 5.0 * Terms::CONFIRMED.over_line;
+        assert_eq!(doubts(&unsure, &Terms::CONFIRMED), [Doubt::Entered]);
+    }
+
+    #[test]
+    fn the_plainer_the_fall_the_more_misfit_is_forgiven() {
+        let mut looks = seen(&house(), [0.0, 17.0, 0.2], [0.0; 3], 0.1, 28);
+        let mut crooked = |misfit: f64, times: f64| {
+            let fit = looks.fit.as_mut().expect("it was fitted");
+            fit.chi2 = misfit * fit.freedom;
+            fit.chi2_constant = fit.chi2 + times * Terms::CONFIRMED.over_line * misfit;
+            doubts(&looks, &Terms::CONFIRMED).contains(&Doubt::Crooked)
+        };
+        assert!(!crooked(1.9, 1.0) && crooked(2.1, 1.0));
+        assert!(!crooked(2.5, 16.0) && crooked(2.7, 16.0));
+        assert!(!crooked(3.1, 100.0) && crooked(3.3, 100.0), "there is an end to it");
     }
 }

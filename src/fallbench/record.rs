@@ -95,6 +95,13 @@ pub struct Fall {
     pub fair: bool,
 }
 
+impl Fall {
+    /// What the goals are about: at least 3 px with an SNR of at least 4.
+    pub fn is_clear(&self) -> bool {
+        self.size_px >= 3.0 && self.snr >= 4.0
+    }
+}
+
 /// A clip, whole.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Record {

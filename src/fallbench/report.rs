@@ -73,6 +73,8 @@ pub struct ClipLine {
     pub false_events: usize,
     /// Where the first of them begin, seconds.
     pub first_false_s: Vec<f64>,
+    /// Missed falls: track, class, and where they were lost.
+    pub missed: Vec<String>,
     /// What else moves in the clip: a false event is most often one of these.
     pub distractors: String,
 }
@@ -110,11 +112,6 @@ pub struct Report {
     pub per_clip: Vec<ClipLine>,
 }
 
-/// What the goals are about.
-fn is_clear(fall: &super::record::Fall) -> bool {
-    fall.size_px >= 3.0 && fall.snr >= 4.0
-}
-
 pub fn sum(clips: &[(Record, Sheet)]) -> Report {
     let add = |of: &dyn Fn(&Sheet) -> usize| clips.iter().map(|(_, sheet)| of(sheet)).sum::<usize>();
     let all = || clips.iter().flat_map(|(record, sheet)| sheet.falls.iter().map(move |fall| (record, fall)));
@@ -127,7 +124,7 @@ pub fn sum(clips: &[(Record, Sheet)]) -> Report {
         recall
     };
     let recall = count(&mut all().map(|(_, fall)| fall.delay.is_some()));
-    let clear = count(&mut all().filter(|(_, f)| is_clear(&f.fall)).map(|(_, fall)| fall.delay.is_some()));
+    let clear = count(&mut all().filter(|(_, f)| f.fall.is_clear()).map(|(_, fall)| fall.delay.is_some()));
     let mut by: BTreeMap<(usize, score::Stratum), Recall> = BTreeMap::new();
     for (record, outcome) in all() {
         for key in strata(record, &outcome.fall).into_iter().enumerate() {
@@ -140,7 +137,7 @@ pub fn sum(clips: &[(Record, Sheet)]) -> Report {
     for (_, outcome) in all() {
         let Some(step) = &outcome.lost else { continue };
         let lost = lost_at.entry(step.clone()).or_default();
-        lost.0 += usize::from(is_clear(&outcome.fall));
+        lost.0 += usize::from(outcome.fall.is_clear());
         lost.1 += 1;
     }
     let mut floors = Floors::default();
@@ -202,10 +199,17 @@ pub fn sum(clips: &[(Record, Sheet)]) -> Report {
                 hits: sheet.falls.iter().filter(|fall| fall.delay.is_some()).count(),
                 false_events: sheet.false_events.len(),
                 first_false_s: sheet.false_events.iter().take(5).map(|s| (s * 100.0).round() / 100.0).collect(),
+                missed: sheet.falls.iter().filter(|fall| fall.delay.is_none()).map(missed).collect(),
                 distractors: format!("{:?}", record.distractors),
             })
             .collect(),
     }
+}
+
+fn missed(outcome: &score::Outcome) -> String {
+    let fall = &outcome.fall;
+    let lost = outcome.lost.as_ref().map_or(String::new(), |lost| format!(" {lost}"));
+    format!("{} {}{lost}", fall.track, score::word(&fall.class))
 }
 
 impl Report {
@@ -283,8 +287,8 @@ impl Report {
         out.extend(lost.into_iter().map(|(step, (clear, all))| format!("  {step:<16} {clear:>4}  {all:>4}")));
         for line in self.per_clip.iter().filter(|line| line.hits < line.falls || line.false_events > 0) {
             out.push(format!(
-                "  {}: {}/{} falls, {} false {:?}, {}",
-                line.clip, line.hits, line.falls, line.false_events, line.first_false_s, line.distractors
+                "  {}: {}/{} falls, missed {:?}, {} false {:?}, {}",
+                line.clip, line.hits, line.falls, line.missed, line.false_events, line.first_false_s, line.distractors
             ));
         }
         out

@@ -61,12 +61,17 @@ impl Scene {
         let light = light(&facade, &mut random);
         let strongest = if random.chance(0.2) { 1.6 } else { 0.6 };
         let wind = Wind { mean: [random.normal(0.7), random.normal(0.4)], gust: random.log_range(0.1, strongest) };
-        let imaging = imaging(&light, &mut random);
-        let timing = timing(&mut random);
-        let coding = coding(size, &mut random);
+        let mut imaging = imaging(&light, &mut random);
+        let mut timing = timing(&mut random);
+        let mut coding = coding(size, &mut random);
+        if wish.suite == Suite::Promised {
+            imaging.exposure_s = imaging.exposure_s.min(if light.night { 1.0 / 100.0 } else { 1.0 / 250.0 });
+            timing.fps = 25.0;
+            coding = coded(Codec::H264, 6, size);
+        }
         let stamps = stamps(&timing, seconds, &mut Random::new(wish.seed, 3));
         let falling = match wish.suite {
-            Suite::Falls => true,
+            Suite::Falls | Suite::Promised => true,
             Suite::Quiet => false,
             Suite::Smoke => wish.index % 2 == 1,
         };
@@ -150,7 +155,13 @@ impl Scene {
         let from = [random.range(left, right), sill + random.range(0.2, 0.9), z];
         // The size in the picture is drawn first, so that small and large are equally tried.
         let scale = self.view.scale_at(from);
-        let wanted = (random.log_range(1.4, 14.0) / scale).clamp(0.01, 0.5);
+        let wanted = match self.record.suite {
+            Suite::Promised => random.range(PROMISED_M.0, PROMISED_M.1),
+            _ => (random.log_range(1.4, 14.0) / scale).clamp(0.01, 0.5),
+        };
+        if self.record.suite == Suite::Promised && wanted * scale < PROMISED_PX {
+            return false;
+        }
         let weights = MODELS.map(|m| if wanted >= m.size.0 && wanted <= m.size.1 { m.weight } else { 0.0 });
         let model = &MODELS[if weights.iter().any(|w| *w > 0.0) { random.weighted(&weights) } else { 6 }];
         let size = wanted.clamp(model.size.0, model.size.1);
@@ -247,6 +258,10 @@ fn spread<T>(all: &[T], many: usize) -> impl Iterator<Item = &T> {
     (0..many).map(move |i| &all[i * (all.len() - 1) / (many - 1).max(1)])
 }
 
+/// Size of what the promise is about, metres, and the least that the picture has to show of it.
+const PROMISED_M: (f64, f64) = (0.08, 0.14);
+const PROMISED_PX: f64 = 3.0;
+
 /// Seconds for which a thing is held out before it is let go.
 const HOLD: f64 = 0.25;
 
@@ -276,6 +291,7 @@ fn albedo(random: &mut Random) -> f64 {
 fn size_of(suite: Suite, random: &mut Random) -> [usize; 2] {
     let [w, h] = match suite {
         Suite::Smoke => [640, 360],
+        Suite::Promised => [2560, 1440],
         _ => [[1280, 720], [1920, 1080], [2560, 1440]][random.weighted(&[0.5, 0.3, 0.2])],
     };
     // Cameras at facades are often rolled by 90 degrees.
@@ -374,15 +390,17 @@ fn timing(random: &mut Random) -> Timing {
     }
 }
 
-fn coding([width, height]: [usize; 2], random: &mut Random) -> Coding {
+fn coding(size: [usize; 2], random: &mut Random) -> Coding {
     let class_mbps = [2, 4, 6, 12][random.weighted(&[0.12, 0.23, 0.4, 0.25])];
+    let codec = if random.chance(0.25) { Codec::H265 } else { Codec::H264 };
+    Coding { gop: *random.pick(&[25, 50, 50, 100]), ..coded(codec, class_mbps, size) }
+}
+
+/// So many Mb/s, were it a picture of 4 megapixels.
+fn coded(codec: Codec, class_mbps: u32, [width, height]: [usize; 2]) -> Coding {
     let share = (width * height) as f64 / (2560.0 * 1440.0);
-    Coding {
-        codec: if random.chance(0.25) { Codec::H265 } else { Codec::H264 },
-        class_mbps,
-        kbps: (f64::from(class_mbps) * 1000.0 * share).round().max(60.0) as u32,
-        gop: *random.pick(&[25, 50, 50, 100]),
-    }
+    let kbps = (f64::from(class_mbps) * 1000.0 * share).round().max(60.0) as u32;
+    Coding { codec, class_mbps, kbps, gop: 50 }
 }
 
 /// Times of the pictures that leave the camera: regular captures, jittered stamps, some captures missing, some sent twice.
@@ -443,6 +461,19 @@ mod tests {
         let scenes: Vec<Scene> = (1..=12).map(|index| scene(Suite::Quiet, index)).collect();
         assert!(scenes.iter().all(|scene| scene.falls.is_empty()));
         assert!(scenes.iter().all(|scene| !scene.record.distractors.is_empty()));
+    }
+
+    #[test]
+    fn promised_clips_are_what_the_promise_is_about() {
+        let scenes: Vec<Scene> = (1..=12).map(|index| scene(Suite::Promised, index)).collect();
+        let falls = || scenes.iter().flat_map(|scene| &scene.record.falls);
+        assert!(falls().count() >= 6);
+        assert!(falls().all(|fall| fall.size_px > 2.9 && (0.08..0.18).contains(&fall.size_m)));
+        for Scene { record, .. } in &scenes {
+            let coding = &record.coding;
+            assert_eq!((record.width * record.height, coding.codec, coding.kbps), (2560 * 1440, Codec::H264, 6000));
+            assert!(record.timing.fps == 25.0 && record.imaging.exposure_s <= 1.0 / 100.0);
+        }
     }
 
     #[test]

@@ -18,7 +18,8 @@ use crate::media::{self, encoder};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// `falls`: one to three falls a clip; `quiet`: distractors alone; `smoke`: both, small and short
+    /// `falls`: one to three falls a clip; `quiet`: distractors alone; `smoke`: both, small and short; `promised`: things of 10 cm
+    /// before a well set camera
     #[arg(long, value_enum)]
     suite: SuiteArg,
     #[arg(long, default_value_t = 1)]
@@ -47,6 +48,7 @@ enum SuiteArg {
     Falls,
     Quiet,
     Smoke,
+    Promised,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -105,6 +107,7 @@ impl Args {
             SuiteArg::Falls => Suite::Falls,
             SuiteArg::Quiet => Suite::Quiet,
             SuiteArg::Smoke => Suite::Smoke,
+            SuiteArg::Promised => Suite::Promised,
         }
     }
 

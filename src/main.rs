@@ -52,6 +52,7 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    oriel::system::few_memory_pools();
     let cli = Cli::parse();
     let outcome = match cli.verb {
         Verb::Run(args) => cmd::run::run(args),

@@ -100,6 +100,8 @@ pub struct Looks {
     pub start: f64,
     /// Whether the fit puts the release on the building; None without calibration.
     pub from_wall: Option<bool>,
+    /// Whether the fit puts it into the picture; None without calibration.
+    pub from_picture: Option<bool>,
     /// Other things that come down at the same time; as a mean of the last second.
     pub others: f32,
     /// Pictures in which something alike was beside the place where the fall should have been.
@@ -183,6 +185,12 @@ const CUT_MAX: f64 = 0.3;
 /// asked; never less nor more than the second and third.
 const CROOKED_MAX: (f64, f64, f64) = (1.6, 2.0, 3.2);
 const CROOKED_MORE: f64 = 0.06;
+/// The same of light things that have been seen for so long, s.
+const CROOKED_LIGHT_MORE: f64 = 0.25;
+const CROOKED_LIGHT_MAX: f64 = 6.0;
+const GUSTS_S: f64 = 1.2;
+/// A plain fall may have come to this share of the speed and drop that are asked.
+const SLOW_SHARE: f64 = 0.75;
 /// So many times what constant speed has to be worse by leaves no question.
 const PLAIN_TIMES: f64 = 10.0;
 /// A step up that noise makes, pixels.
@@ -265,6 +273,7 @@ pub fn look(hits: &[Hit], wall: Option<&Wall>, width: usize, height: usize) -> L
         cut: hits.iter().filter(|hit| hit.candidate.cut).count() as f64 / hits.len() as f64,
         start: f64::from(first.candidate.y) / height as f64,
         from_wall: fit.as_ref().zip(wall).map(|(fit, wall)| wall.holds(fit)),
+        from_picture: fit.as_ref().zip(wall).map(|(fit, wall)| wall.shows(fit)),
         fit,
         others: 0.0,
         strays: 0,
@@ -319,24 +328,32 @@ pub fn doubts(looks: &Looks, terms: &Terms) -> Vec<Doubt> {
         // A lens, a calibration and a wind that are a little wrong are forgiven the more, the further constant speed is out of
         // the question.
         let times = gain / (terms.over_line * misfit);
-        let plainly = times >= PLAIN_TIMES;
-        ask(Doubt::Crooked, misfit <= (CROOKED_MAX.0 + CROOKED_MORE * times).clamp(CROOKED_MAX.1, CROOKED_MAX.2));
+        let (plainly, even) = (times >= PLAIN_TIMES, misfit <= PLAIN_MISFIT);
+        let terminal = fit.flight().terminal_mps();
+        let light = terminal < LIGHT_MPS;
+        // Gusts push what is light about, the further the longer it is in the air.
+        let (more, most) = if light && looks.span_s >= GUSTS_S {
+            (CROOKED_LIGHT_MORE, CROOKED_LIGHT_MAX)
+        } else {
+            (CROOKED_MORE, CROOKED_MAX.2)
+        };
+        ask(Doubt::Crooked, misfit <= (CROOKED_MAX.0 + more * times).clamp(CROOKED_MAX.1, most));
         // Nor does a bird follow a fall to the pixel, whatever stirs beside it.
-        ask(Doubt::Rough, !rough || plainly && misfit <= PLAIN_MISFIT);
+        ask(Doubt::Rough, !rough || plainly && even);
         ask(Doubt::Scale, looks.size_m.is_none_or(|size| (SIZE_M.0..WALL_SIZE_MAX_M).contains(&size)));
         ask(Doubt::Elsewhere, looks.from_wall.unwrap_or(true));
-        let terminal = fit.flight().terminal_mps();
-        // Thrown from above the picture, and still gaining speed; not in a snowfall.
-        let thrown_in = plainly
-            && misfit <= PLAIN_MISFIT
-            && terminal >= LIGHT_MPS
-            && fit.tau_s() <= BEFORE_MAX_MEASURED
-            && looks.others < SWARM;
-        ask(Doubt::Entered, looks.start > EDGE || fit.tau_s() <= EDGE_BEFORE_S || thrown_in);
-        ask(Doubt::Slow, fit.falling_mps() >= terms.speed_mps && fit.drop_m >= terms.fallen_m);
+        let before = fit.tau_s();
+        // Let go in the picture, if near its upper edge; or thrown from above it and still gaining speed, but not in a snowfall.
+        let from_above = !light && before <= BEFORE_MAX_MEASURED && looks.others < SWARM;
+        let let_go = plainly && even && (looks.from_picture == Some(true) || from_above);
+        // A bird that glides past: as if something light had been let go long before it was seen, and not quite.
+        let glides = light && before > BEFORE_LIGHT_MAX && !even;
+        ask(Doubt::Entered, (looks.start > EDGE || before <= EDGE_BEFORE_S || let_go) && !glides);
+        // What leaves the picture soon has little time to come to speed.
+        let enough = if gain >= SWARM_TIMES * terms.over_line && even { SLOW_SHARE } else { 1.0 };
+        ask(Doubt::Slow, fit.falling_mps() >= enough * terms.speed_mps && fit.drop_m >= enough * terms.fallen_m);
         // What the wind carries falls as snow does; of a swarm it is no exception.
-        let light = terminal < LIGHT_MPS;
-        let plain = !light && gain >= SWARM_TIMES * terms.over_line && misfit <= PLAIN_MISFIT;
+        let plain = !light && gain >= SWARM_TIMES * terms.over_line && even;
         ask(Doubt::Swarm, looks.others < if light { SWARM_LIGHT } else { SWARM } || plain);
         return doubts;
     }
@@ -564,6 +581,9 @@ pub mod tests {
     #[test]
     fn what_comes_from_above_the_picture_has_to_be_plain_and_alone() {
         let wall = house();
+        let near_edge = seen(&wall, [0.0, 22.5, 0.2], [0.0; 3], 0.32, 28);
+        assert!(near_edge.start < EDGE && near_edge.fit.as_ref().is_some_and(|fit| fit.tau_s() > EDGE_BEFORE_S));
+        assert_eq!(doubts(&near_edge.among(5.0), &Terms::CONFIRMED), [], "it was let go in the picture");
         let from_above = seen(&wall, [0.0, 34.0, 0.2], [0.0; 3], 1.54, 22);
         assert!(from_above.start < EDGE && from_above.fit.as_ref().is_some_and(|fit| fit.tau_s() > EDGE_BEFORE_S));
         assert_eq!(doubts(&from_above, &Terms::CONFIRMED), []);
@@ -587,5 +607,56 @@ pub mod tests {
         assert!(!crooked(1.9, 1.0) && crooked(2.1, 1.0));
         assert!(!crooked(2.5, 16.0) && crooked(2.7, 16.0));
         assert!(!crooked(3.1, 100.0) && crooked(3.3, 100.0), "there is an end to it");
+    }
+
+    /// A box that sails, with 6 m/s at most.
+    fn light(from: f64, count: u32) -> Looks {
+        let drag = crate::ballistics::GRAVITY / 36.0;
+        let wall = house();
+        let body = Way { place: [0.0, 17.0, 0.2], velocity: [0.0; 3], drag, wind: STILL_AIR };
+        let pixel = |t: f64| {
+            let at = body.at(t).place;
+            wall.calibration.pixel([at.x, at.y, at.z]).expect("before the camera").into()
+        };
+        look(&way(from, count, pixel), Some(&wall), SIZE.0, SIZE.1)
+    }
+
+    #[test]
+    fn gusts_are_forgiven_what_is_light_and_has_been_long_in_the_air() {
+        let crooked = |count: u32| {
+            let mut looks = light(0.1, count);
+            let fit = looks.fit.as_mut().expect("it was fitted");
+            assert!(fit.flight().terminal_mps() < LIGHT_MPS);
+            fit.chi2 = 4.5 * fit.freedom;
+            fit.chi2_constant = fit.chi2 + 20.0 * Terms::CONFIRMED.over_line * 4.5;
+            doubts(&looks, &Terms::CONFIRMED).contains(&Doubt::Crooked)
+        };
+        assert!(!crooked(40) && crooked(20));
+    }
+
+    #[test]
+    fn what_glides_past_was_not_seen_to_be_let_go() {
+        let mut looks = light(1.2, 40);
+        assert!(looks.fit.as_ref().is_some_and(|fit| fit.tau_s() > BEFORE_LIGHT_MAX), "{:?}", looks.fit);
+        assert!(!doubts(&looks, &Terms::PRE).contains(&Doubt::Entered), "it follows a fall to the pixel");
+        let fit = looks.fit.as_mut().expect("it was fitted");
+        fit.chi2 = 1.6 * fit.freedom;
+        assert!(doubts(&looks, &Terms::PRE).contains(&Doubt::Entered));
+    }
+
+    #[test]
+    fn what_leaves_the_picture_soon_may_be_slow_if_it_is_plain() {
+        let mut looks = seen(&house(), [0.0, 17.0, 0.2], [0.0; 3], 0.02, 12);
+        let slow = |looks: &Looks| doubts(looks, &Terms::CONFIRMED).contains(&Doubt::Slow);
+        let mut fallen = |gain: f64, misfit: f64, drop_m: f64| {
+            let fit = looks.fit.as_mut().expect("it was fitted");
+            fit.chi2 = misfit * fit.freedom;
+            fit.chi2_constant = fit.chi2 + gain;
+            fit.drop_m = drop_m;
+            slow(&looks)
+        };
+        assert!(
+            !fallen(500.0, 1.0, 1.5) && fallen(300.0, 1.0, 1.5) && fallen(500.0, 1.5, 1.5) && fallen(500.0, 1.0, 1.2)
+        );
     }
 }

@@ -94,6 +94,12 @@ impl Wall {
         (low - slack(1)..high + slack(1)).contains(&place[1]) && (left - slack(0)..right + slack(0)).contains(&place[0])
     }
 
+    /// Whether the camera sees the place of the release, were nothing in between.
+    pub fn shows(&self, fit: &Fit) -> bool {
+        let inside = |[x, y]: [f64; 2]| (0.0..1.0).contains(&x) && (0.0..1.0).contains(&y);
+        self.calibration.project(fit.flight().place).is_some_and(inside)
+    }
+
     /// Where and when it comes down.
     pub fn landing(&self, fit: &Fit) -> Option<Landing> {
         let found = self.grid.landing(&self.calibration, fit)?;

@@ -181,13 +181,12 @@ const SIZES_MIN: f64 = 3.0;
 pub const DOWN_MIN: f64 = 0.04;
 const AROUND_MAX: f64 = 1.0;
 const CUT_MAX: f64 = 0.3;
-/// On a calibrated wall the misfit may be this much and so much more for each time that constant speed is worse than what is
-/// asked; never less nor more than the second and third.
-const CROOKED_MAX: (f64, f64, f64) = (1.6, 2.0, 3.2);
-const CROOKED_MORE: f64 = 0.06;
-/// The same of light things that have been seen for so long, s.
-const CROOKED_LIGHT_MORE: f64 = 0.25;
-const CROOKED_LIGHT_MAX: f64 = 6.0;
+/// On a calibrated wall the misfit may be the first of these, and never has to be below the second; each time that constant
+/// speed is worse than what is asked adds some, up to a limit ..
+const CROOKED_MAX: (f64, f64) = (1.6, 2.0);
+const CROOKED_MORE: (f64, f64) = (0.06, 3.2);
+/// .. which is another one for light things that have been seen for so long, s.
+const CROOKED_MORE_LIGHT: (f64, f64) = (0.25, 6.0);
 const GUSTS_S: f64 = 1.2;
 /// A plain fall may have come to this share of the speed and drop that are asked.
 const SLOW_SHARE: f64 = 0.75;
@@ -247,17 +246,21 @@ pub fn look(hits: &[Hit], wall: Option<&Wall>, width: usize, height: usize) -> L
     let each = |f: fn(&super::candidates::Candidate) -> f64| hits.iter().map(|hit| f(&hit.candidate)).collect();
     let steps = hits.windows(2).map(|pair| f64::from(pair[1].candidate.y - pair[0].candidate.y));
     // What stands still for a moment, as it is let go, goes up and down by noise.
-    let slack = ROUGH_PX + 0.1 * median(each(|c| f64::from(c.size())));
     let size = median(each(|c| f64::from(c.size())));
+    let slack = ROUGH_PX + 0.1 * size;
     let middle = &hits[hits.len() / 2].candidate;
     let at = middle.at((width, height));
     let fit = wall.and_then(|wall| wall.fit(hits));
     // What was thrown up goes up first: as far as the fit does, it is no jump.
-    let y = |hit: &Hit| {
+    let fitted_y = |hit: &Hit| {
         let (wall, fit) = wall.zip(fit.as_ref())?;
         Some(fit.pixel_at(&wall.calibration, hit.pts.since(first.pts).as_secs_f64())?[1])
     };
-    let rises = hits.windows(2).map(|pair| y(&pair[1]).zip(y(&pair[0])).map_or(0.0, |(to, from)| (to - from).min(0.0)));
+    let mut before = fitted_y(first);
+    let rises = hits[1..].iter().map(|hit| {
+        let now = fitted_y(hit);
+        now.zip(std::mem::replace(&mut before, now)).map_or(0.0, |(to, from)| (to - from).min(0.0))
+    });
     let down_steps = steps.clone().zip(rises).filter(|(step, rise)| *step > rise - slack).count();
     Looks {
         size_m: fit.as_ref().and(wall).and_then(|wall| wall.metres_per_px(at)).map(|metres| metres * size),
@@ -329,14 +332,10 @@ pub fn doubts(looks: &Looks, terms: &Terms) -> Vec<Doubt> {
         // the question.
         let times = gain / (terms.over_line * misfit);
         let (plainly, even) = (times >= PLAIN_TIMES, misfit <= PLAIN_MISFIT);
-        let terminal = fit.flight().terminal_mps();
-        let light = terminal < LIGHT_MPS;
+        let sure = gain >= SWARM_TIMES * terms.over_line && even;
+        let light = fit.flight().terminal_mps() < LIGHT_MPS;
         // Gusts push what is light about, the further the longer it is in the air.
-        let (more, most) = if light && looks.span_s >= GUSTS_S {
-            (CROOKED_LIGHT_MORE, CROOKED_LIGHT_MAX)
-        } else {
-            (CROOKED_MORE, CROOKED_MAX.2)
-        };
+        let (more, most) = if light && looks.span_s >= GUSTS_S { CROOKED_MORE_LIGHT } else { CROOKED_MORE };
         ask(Doubt::Crooked, misfit <= (CROOKED_MAX.0 + more * times).clamp(CROOKED_MAX.1, most));
         // Nor does a bird follow a fall to the pixel, whatever stirs beside it.
         ask(Doubt::Rough, !rough || plainly && even);
@@ -350,11 +349,10 @@ pub fn doubts(looks: &Looks, terms: &Terms) -> Vec<Doubt> {
         let glides = light && before > BEFORE_LIGHT_MAX && !even;
         ask(Doubt::Entered, (looks.start > EDGE || before <= EDGE_BEFORE_S || let_go) && !glides);
         // What leaves the picture soon has little time to come to speed.
-        let enough = if gain >= SWARM_TIMES * terms.over_line && even { SLOW_SHARE } else { 1.0 };
+        let enough = if sure { SLOW_SHARE } else { 1.0 };
         ask(Doubt::Slow, fit.falling_mps() >= enough * terms.speed_mps && fit.drop_m >= enough * terms.fallen_m);
         // What the wind carries falls as snow does; of a swarm it is no exception.
-        let plain = !light && gain >= SWARM_TIMES * terms.over_line && even;
-        ask(Doubt::Swarm, looks.others < if light { SWARM_LIGHT } else { SWARM } || plain);
+        ask(Doubt::Swarm, looks.others < if light { SWARM_LIGHT } else { SWARM } || sure && !light);
         return doubts;
     }
     ask(Doubt::Rough, !rough);

@@ -157,13 +157,13 @@ fn house() -> Wall {
     Wall { calibration, grid, building: None }
 }
 
-/// What is seen of a body that is let go or thrown at 0 s, from `from` s on.
+/// What is seen of a stone that is let go or thrown at 0 s, from `from` s on.
 fn seen(wall: &Wall, place: [f64; 3], velocity: [f64; 3], from: f64, count: u32) -> Looks {
-    let body = Way { place, velocity, drag: 0.0, wind: STILL_AIR };
-    let pixel = |t: f64| {
-        let at = body.at(t).place;
-        wall.calibration.pixel([at.x, at.y, at.z]).expect("before the camera").into()
-    };
+    followed(wall, Way { place, velocity, drag: 0.0, wind: STILL_AIR }, from, count)
+}
+
+fn followed(wall: &Wall, body: Way, from: f64, count: u32) -> Looks {
+    let pixel = |t: f64| wall.calibration.pixel(body.at(t).place.into()).expect("before the camera").into();
     look(&way(from, count, pixel), Some(wall), SIZE.0, SIZE.1)
 }
 
@@ -224,13 +224,7 @@ fn the_plainer_the_fall_the_more_misfit_is_forgiven() {
 /// A box that sails, with 6 m/s at most.
 fn light(from: f64, count: u32) -> Looks {
     let drag = crate::ballistics::GRAVITY / 36.0;
-    let wall = house();
-    let body = Way { place: [0.0, 17.0, 0.2], velocity: [0.0; 3], drag, wind: STILL_AIR };
-    let pixel = |t: f64| {
-        let at = body.at(t).place;
-        wall.calibration.pixel([at.x, at.y, at.z]).expect("before the camera").into()
-    };
-    look(&way(from, count, pixel), Some(&wall), SIZE.0, SIZE.1)
+    followed(&house(), Way { place: [0.0, 17.0, 0.2], velocity: [0.0; 3], drag, wind: STILL_AIR }, from, count)
 }
 
 #[test]

@@ -560,19 +560,7 @@ mod tests {
     use super::*;
 
     fn candidate(x: f64, y: f64, strength: f32) -> Candidate {
-        let (x, y) = (x as f32, y as f32);
-        Candidate {
-            x,
-            y,
-            width: 5.0,
-            height: 5.0,
-            left: x - 2.5,
-            top: y - 2.5,
-            strength,
-            contrast: 60.0,
-            around: 0.0,
-            cut: false,
-        }
+        Candidate { strength, ..crate::facade::judge::tests::candidate(x, y) }
     }
 
     fn path(ys: &[f64], missed: &[(usize, u32)]) -> Path {

@@ -95,10 +95,22 @@ pub struct Fall {
     pub fair: bool,
 }
 
+/// What is smaller in the picture is asked of nobody.
+pub const CLEAR_PX: f64 = 3.0;
+
 impl Fall {
-    /// What the goals are about: at least 3 px with an SNR of at least 4.
+    /// What the goals are about: large enough, with an SNR of at least 4.
     pub fn is_clear(&self) -> bool {
-        self.size_px >= 3.0 && self.snr >= 4.0
+        self.size_px >= CLEAR_PX && self.snr >= 4.0
+    }
+
+    /// Large enough, and it differs by at least four deviations of the noise.
+    pub fn is_plain(&self, imaging: &Imaging) -> bool {
+        self.size_px >= CLEAR_PX && self.contrast_in_noise(imaging) >= 4.0
+    }
+
+    pub fn contrast_in_noise(&self, imaging: &Imaging) -> f64 {
+        self.contrast.abs() / imaging.electronics.noise
     }
 }
 

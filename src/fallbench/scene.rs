@@ -9,7 +9,7 @@ use super::distractor::{Kind, Stage};
 use super::facade::{CONDITIONER_DEPTH, Facade, Light, cells_in_view};
 use super::imaging::Electronics;
 use super::mover::{Behind, Motion, Mover};
-use super::record::{Codec, Coding, Fall, Imaging, Mark, Record, Timing};
+use super::record::{CLEAR_PX, Codec, Coding, Fall, Imaging, Mark, Record, Timing};
 use super::tone;
 use crate::base::random::Random;
 
@@ -63,11 +63,13 @@ impl Scene {
         let wind = Wind { mean: [random.normal(0.7), random.normal(0.4)], gust: random.log_range(0.1, strongest) };
         let mut imaging = imaging(&light, &mut random);
         let mut timing = timing(&mut random);
-        let mut coding = coding(size, &mut random);
+        let coding = match wish.suite {
+            Suite::Promised => coded(Codec::H264, 6, size),
+            _ => coding(size, &mut random),
+        };
         if wish.suite == Suite::Promised {
             imaging.exposure_s = imaging.exposure_s.min(if light.night { 1.0 / 100.0 } else { 1.0 / 250.0 });
             timing.fps = 25.0;
-            coding = coded(Codec::H264, 6, size);
         }
         let stamps = stamps(&timing, seconds, &mut Random::new(wish.seed, 3));
         let falling = match wish.suite {
@@ -155,11 +157,11 @@ impl Scene {
         let from = [random.range(left, right), sill + random.range(0.2, 0.9), z];
         // The size in the picture is drawn first, so that small and large are equally tried.
         let scale = self.view.scale_at(from);
-        let wanted = match self.record.suite {
-            Suite::Promised => random.range(PROMISED_M.0, PROMISED_M.1),
-            _ => (random.log_range(1.4, 14.0) / scale).clamp(0.01, 0.5),
+        let (wanted, least_px) = match self.record.suite {
+            Suite::Promised => (random.range(PROMISED_M.0, PROMISED_M.1), CLEAR_PX),
+            _ => ((random.log_range(1.4, 14.0) / scale).clamp(0.01, 0.5), 0.0),
         };
-        if self.record.suite == Suite::Promised && wanted * scale < PROMISED_PX {
+        if wanted * scale < least_px {
             return false;
         }
         let weights = MODELS.map(|m| if wanted >= m.size.0 && wanted <= m.size.1 { m.weight } else { 0.0 });
@@ -258,9 +260,8 @@ fn spread<T>(all: &[T], many: usize) -> impl Iterator<Item = &T> {
     (0..many).map(move |i| &all[i * (all.len() - 1) / (many - 1).max(1)])
 }
 
-/// Size of what the promise is about, metres, and the least that the picture has to show of it.
+/// Size of what the promise is about, metres.
 const PROMISED_M: (f64, f64) = (0.08, 0.14);
-const PROMISED_PX: f64 = 3.0;
 
 /// Seconds for which a thing is held out before it is let go.
 const HOLD: f64 = 0.25;

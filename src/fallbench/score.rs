@@ -339,18 +339,17 @@ pub fn strata(record: &Record, fall: &Fall) -> Vec<Stratum> {
     let plain = |of, value: String| Stratum { of, rank: 0, value };
     let number = |of, rank: f64| Stratum { of, rank: rank as u32, value: rank.to_string() };
     let light = if record.night { "night" } else { "day" };
-    let plainer = fall.contrast.abs() / record.imaging.electronics.noise;
-    let plain_to_see = fall.size_px >= 3.0 && plainer >= 4.0;
+    let lit = |asked: bool| if asked { light.into() } else { "not".into() };
     let sways = record.imaging.sway_px + record.imaging.gust_px > 0.3;
     vec![
         band("size px", fall.size_px, &[2.0, 3.0, 4.0, 6.0, 10.0]),
         band("SNR", fall.snr, &[4.0, 8.0, 16.0, 32.0, 64.0, 128.0]),
         band("contrast", fall.contrast.abs(), &[12.0, 20.0, 30.0, 45.0]),
-        band("contrast in noise", plainer, &[2.0, 4.0, 8.0, 16.0]),
+        band("contrast in noise", fall.contrast_in_noise(&record.imaging), &[2.0, 4.0, 8.0, 16.0]),
         band("floor", f64::from(fall.floor), &[6.0, 11.0, 16.0, 21.0]),
         plain("light", light.into()),
-        plain("clear (3 px, SNR 4)", if fall.is_clear() { light.into() } else { "not".into() }),
-        plain("plain (3 px, contrast 4 x noise)", if plain_to_see { light.into() } else { "not".into() }),
+        plain("clear (3 px, SNR 4)", lit(fall.is_clear())),
+        plain("plain (3 px, contrast 4 x noise)", lit(fall.is_plain(&record.imaging))),
         plain("tier", word(&fall.tier)),
         plain("class", word(&fall.class)),
         plain("codec", word(&record.coding.codec)),

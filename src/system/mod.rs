@@ -64,8 +64,8 @@ pub fn give_memory_back() {
     }
 }
 
-/// One pool of memory a core from now on, unless `MALLOC_ARENA_MAX` says otherwise. glibc has eight a core: threads that come
-/// and go leave holes in each, and what is in use in none of them grows the process by megabytes an hour.
+/// One pool of memory a core from now on, unless `MALLOC_ARENA_MAX` says otherwise. glibc has eight a core, and threads that
+/// come and go leave holes in each of them: a process grows by megabytes an hour though it does not use more.
 ///
 /// To be called before the first thread starts; a later call changes nothing for threads that have a pool already.
 pub fn few_memory_pools() {

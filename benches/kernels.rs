@@ -22,7 +22,7 @@ use oriel::facade::kernel::Kernel;
 use oriel::facade::{Seen, WatchSpec, Watcher};
 use oriel::heads::{DecodeSpec, Decoder};
 use oriel::motion::{MotionGate, MotionSpec};
-use oriel::preprocess::{Filler, Instructions};
+use oriel::preprocess::{Around, Filler, Instructions};
 use oriel::system::thread_cpu;
 use oriel::track::{Tracker, TrackerSpec};
 
@@ -40,13 +40,14 @@ fn fill(c: &mut Criterion) {
                     let with = instructions.name();
                     format!("fill {width}x{height} {layout} -> {to_width}x{to_height} {samples} {with}")
                 };
-                let mut slot = vec![0.0; spec.slot_len()];
+                // As in the loop, a slot has seen such a picture before.
+                let (mut slot, mut around) = (vec![0.0; spec.slot_len()], Around::default());
                 c.bench_function(&name("f32"), |b| {
-                    b.iter(|| filler.fill(black_box(&mut slot), &picture.picture()));
+                    b.iter(|| filler.fill(black_box(&mut slot), &mut around, &picture.picture()));
                 });
-                let mut slot = vec![0; spec.slot_len()];
+                let (mut slot, mut around) = (vec![0; spec.slot_len()], Around::default());
                 c.bench_function(&name("u8"), |b| {
-                    b.iter(|| filler.fill_u8(black_box(&mut slot), &picture.picture()));
+                    b.iter(|| filler.fill_u8(black_box(&mut slot), &mut around, &picture.picture()));
                 });
             }
         }

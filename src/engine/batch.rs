@@ -21,7 +21,7 @@ use crate::base::geometry::Rect;
 use crate::base::model::{Fit, InputSpec, Samples};
 use crate::heads::{Decoder, Found};
 use crate::infer::{Backend, InferError, Slots};
-use crate::preprocess::Filler;
+use crate::preprocess::{Around, Filler};
 
 /// One model at one size of input, of one worker.
 pub struct Lane {
@@ -277,6 +277,8 @@ pub struct Slips {
 pub struct Slab {
     slot_len: usize,
     numbers: Numbers,
+    /// By slot.
+    around: Vec<Around>,
 }
 
 enum Numbers {
@@ -291,15 +293,16 @@ impl Slab {
             Samples::F32 => Numbers::F32(vec![0.0; slots * slot_len]),
             Samples::U8 => Numbers::U8(vec![0; slots * slot_len]),
         };
-        Slab { slot_len, numbers }
+        Slab { slot_len, numbers, around: vec![Around::default(); slots] }
     }
 
     /// Puts `picture` into one slot and says how to map boxes back. `filler` is of the same input.
     pub fn fill(&mut self, slot: usize, filler: &mut Filler, picture: &Picture<'_>) -> Fit {
         let range = slot * self.slot_len..(slot + 1) * self.slot_len;
+        let around = &mut self.around[slot];
         match &mut self.numbers {
-            Numbers::F32(numbers) => filler.fill(&mut numbers[range], picture),
-            Numbers::U8(numbers) => filler.fill_u8(&mut numbers[range], picture),
+            Numbers::F32(numbers) => filler.fill(&mut numbers[range], around, picture),
+            Numbers::U8(numbers) => filler.fill_u8(&mut numbers[range], around, picture),
         }
     }
 

@@ -10,6 +10,11 @@ use crate::base::model::{Fit, InputSpec};
 /// Sizes of pictures whose tables are kept: cameras of different sizes, and parts of their pictures, take turns on one filler.
 const SIZES_KEPT: usize = 16;
 
+/// Where the last picture lay in a slot that was filled for one input and that nobody else writes to: a picture of the same shape
+/// finds the padding in place. The default is of a slot that may hold anything.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Around(Option<Place>);
+
 /// Fills the slots of one model. Allocates only for a size of picture that it does not remember.
 pub struct Filler {
     spec: InputSpec,
@@ -44,23 +49,26 @@ impl Filler {
         self.instructions.name()
     }
 
-    /// Puts `picture` into `slot` (`spec.slot_len()` numbers, all of them written) and says how to map boxes back.
-    pub fn fill(&mut self, slot: &mut [f32], picture: &Picture<'_>) -> Fit {
-        self.fill_any(slot, picture)
+    /// Puts `picture` into `slot` (`spec.slot_len()` numbers, all of them written but what `around` says is there) and says how
+    /// to map boxes back.
+    pub fn fill(&mut self, slot: &mut [f32], around: &mut Around, picture: &Picture<'_>) -> Fit {
+        self.fill_any(slot, around, picture)
     }
 
     /// The same for `Samples::U8`: 0..255, rounded, without mean and scale.
-    pub fn fill_u8(&mut self, slot: &mut [u8], picture: &Picture<'_>) -> Fit {
-        self.fill_any(slot, picture)
+    pub fn fill_u8(&mut self, slot: &mut [u8], around: &mut Around, picture: &Picture<'_>) -> Fit {
+        self.fill_any(slot, around, picture)
     }
 
-    fn fill_any<N: Number>(&mut self, slot: &mut [N], picture: &Picture<'_>) -> Fit {
+    fn fill_any<N: Number>(&mut self, slot: &mut [N], around: &mut Around, picture: &Picture<'_>) -> Fit {
         self.turn_to(Key::of(picture));
         let Filler { spec, tables, still, video, .. } = self;
         let Some(Tables { place, fit, taps, .. }) = tables.last() else { return Fit::default() };
         let conversion = Conversion::of(picture.colour);
         let finish = Finish { conversion, order: spec.order, channels: Channel::of(spec) };
-        pad_around(slot, spec, place, finish.channels);
+        if around.0.replace(*place) != Some(*place) {
+            pad_around(slot, spec, place, finish.channels);
+        }
         let mut inside = Inside::of(slot, spec, place);
         match (taps, picture.planes) {
             (Taps::Still { columns, rows }, Planes::Rgb(plane)) => {
@@ -142,8 +150,7 @@ impl<'a, N: Number> Inside<'a, N> {
     }
 }
 
-/// What lies outside the picture; nothing where it fills the slot. Written for every picture: a slot may come from
-/// anywhere, with anything in it.
+/// Fills what lies outside the picture; nothing where it fills the slot.
 fn pad_around<N: Number>(slot: &mut [N], spec: &InputSpec, place: &Place, channels: [Channel; 3]) {
     if place.width == spec.width && place.height == spec.height {
         return;
@@ -231,8 +238,8 @@ mod tests {
                 for _ in 0..2 {
                     fast.fill(f32::NAN);
                     fast_u8.fill(2);
-                    prop_assert_eq!(filler.fill(&mut fast, &picture), fit);
-                    prop_assert_eq!(filler.fill_u8(&mut fast_u8, &picture), fit);
+                    prop_assert_eq!(filler.fill(&mut fast, &mut Around::default(), &picture), fit);
+                    prop_assert_eq!(filler.fill_u8(&mut fast_u8, &mut Around::default(), &picture), fit);
                     let wrong = fast.iter().zip(&slow).position(|(fast, slow)| fast.to_bits() != slow.to_bits());
                     prop_assert_eq!(wrong.map(|i| (i, fast[i], slow[i])), None, "{:?}", instructions);
                     prop_assert_eq!(&fast_u8, &slow_u8, "{:?}", instructions);
@@ -266,8 +273,8 @@ mod tests {
             let bytes = grey(64, 32);
             let (mut slot, mut slot_u8) = (vec![0.0; SPEC.slot_len()], vec![0; SPEC.slot_len()]);
             let mut filler = Filler::with(SPEC, instructions);
-            let fit = filler.fill(&mut slot, &i420(64, 32, &bytes));
-            filler.fill_u8(&mut slot_u8, &i420(64, 32, &bytes));
+            let fit = filler.fill(&mut slot, &mut Around::default(), &i420(64, 32, &bytes));
+            filler.fill_u8(&mut slot_u8, &mut Around::default(), &i420(64, 32, &bytes));
             assert!((slot[0] - 110.0 * 255.0 / 219.0).abs() < 1.0 / 64.0);
             assert_eq!((slot_u8[0], slot_u8[16 * 32]), (128, 114));
             assert_eq!(slot[16 * 32], 114.0);
@@ -283,10 +290,31 @@ mod tests {
             let bytes = grey(width, height);
             let (mut slow, mut fast) = (vec![0.0; SPEC.slot_len()], vec![1.0; SPEC.slot_len()]);
             let fit = plain::fill(&mut slow, &i420(width, height, &bytes), &SPEC);
-            assert_eq!(filler.fill(&mut fast, &i420(width, height, &bytes)), fit);
+            assert_eq!(filler.fill(&mut fast, &mut Around::default(), &i420(width, height, &bytes)), fit);
             assert_eq!(slow, fast);
             assert!(filler.tables.len() <= SIZES_KEPT);
         }
+    }
+
+    #[test]
+    fn padding_is_written_where_it_is_not_yet() {
+        let mut filler = Filler::new(SPEC);
+        let (mut slot, mut around) = (vec![f32::NAN; SPEC.slot_len()], Around::default());
+        for (width, height) in [(64, 32), (32, 64), (64, 64), (64, 32)] {
+            let bytes = grey(width, height);
+            let mut whole = vec![0.0; SPEC.slot_len()];
+            let fit = plain::fill(&mut whole, &i420(width, height, &bytes), &SPEC);
+            for _ in 0..2 {
+                assert_eq!(filler.fill(&mut slot, &mut around, &i420(width, height, &bytes)), fit);
+                assert_eq!(slot, whole, "{width} x {height}");
+            }
+        }
+        let outside = slot.len() - 1;
+        slot[outside] = 7.0;
+        filler.fill(&mut slot, &mut around, &i420(64, 32, &grey(64, 32)));
+        assert_eq!(slot[outside], 7.0, "it was there already");
+        filler.fill(&mut slot, &mut Around::default(), &i420(64, 32, &grey(64, 32)));
+        assert_eq!(slot[outside], 114.0);
     }
 
     #[test]
@@ -296,7 +324,8 @@ mod tests {
                 let bytes = (vec![luma; 64 * 32], vec![128; 32 * 16]);
                 let mut slot = vec![1.0; SPEC.slot_len()];
                 let picture = i420(64, 32, &bytes);
-                Filler::new(SPEC).fill(&mut slot, &Picture { colour: Colour { range, ..picture.colour }, ..picture });
+                let picture = Picture { colour: Colour { range, ..picture.colour }, ..picture };
+                Filler::new(SPEC).fill(&mut slot, &mut Around::default(), &picture);
                 assert!((slot[0] - expected).abs() <= 1.0 / 64.0, "{} for {expected}", slot[0]);
             }
         }

@@ -19,7 +19,7 @@ mod tables;
 
 #[cfg(target_arch = "x86_64")]
 use avx2 as wide;
-pub use filler::Filler;
+pub use filler::{Around, Filler};
 pub use instructions::Instructions;
 #[cfg(target_arch = "aarch64")]
 use neon as wide;

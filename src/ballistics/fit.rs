@@ -44,6 +44,8 @@ pub(super) const N: usize = 10;
 const X: usize = 0;
 const Y: usize = 1;
 const VX: usize = 3;
+const VY: usize = 4;
+const VZ: usize = 5;
 const TAU: usize = 6;
 const LN_K: usize = 7;
 const WX: usize = 8;
@@ -55,14 +57,16 @@ const WZ: usize = 9;
 const PRIORS: [(usize, f64, f64); 8] = [
     (2, 0.0, 0.4),
     (VX, 0.0, 1.5),
-    (4, 0.0, 1.0),
-    (5, 0.8, 0.8),
+    (VY, 0.0, 1.0),
+    (VZ, 0.8, 0.8),
     (TAU, 0.0, 0.8),
     (LN_K, -3.912, 1.6),
     (WX, 0.0, 1.0),
     (WZ, 0.0, 0.5),
 ];
 
+/// Most are let go, but nothing is strange about a throw, away from the wall.
+const THROWN_OUT_MPS: f64 = 3.0;
 /// Beyond so many standard deviations a sighting counts less.
 const KNEE: f64 = 3.0;
 /// Seconds between release and first sighting that the search begins with.
@@ -160,6 +164,18 @@ impl Fit {
             return None;
         }
         calibration.pixel(self.flight().at(passed).place.into())
+    }
+
+    /// How far from what people, walls and winds do the throw, the wait and the wind of this fall are: the sum of their squares in
+    /// standard deviations of what is known beforehand. One is usual; birds that seem to fall have tens.
+    pub fn strangeness(&self) -> f64 {
+        let known = PRIORS.iter().filter(|(index, ..)| [VX, VY, VZ, TAU, WX, WZ].contains(index));
+        let square = |(index, mean, sigma): &(usize, f64, f64)| {
+            let off = self.mean[*index] - mean;
+            let sigma = if *index == VZ && off > 0.0 { THROWN_OUT_MPS } else { *sigma };
+            (off / sigma).powi(2)
+        };
+        known.map(square).sum()
     }
 
     /// Cost a degree of freedom, 1 where sightings are as good as they say.

@@ -35,6 +35,8 @@ pub enum Doubt {
     Rough,
     /// It came into the picture on its way, so that nobody saw a fall begin: a bird, an insect, rain.
     Entered,
+    /// To fall like this it would have to be thrown or blown harder than people and winds do, or nobody saw most of the fall.
+    Strange,
     /// It began where the building has no window and no roof.
     Elsewhere,
     /// One of many that come down at the same time, and not plainly a fall: snow, rain, a swarm.
@@ -57,6 +59,7 @@ impl Doubt {
             Doubt::Slow => "slow",
             Doubt::Rough => "rough",
             Doubt::Entered => "entered",
+            Doubt::Strange => "strange",
             Doubt::Elsewhere => "elsewhere",
             Doubt::Swarm => "swarm",
         }
@@ -67,7 +70,12 @@ impl Doubt {
     /// Whether more sightings could still dispel it.
     pub fn may_pass(self) -> bool {
         use Doubt::*;
-        matches!(self, Brief | Unlikely | Gaps | Near | Steady | Approaching | Slow | Scale | Entered)
+        matches!(self, Brief | Unlikely | Gaps | Near | Steady | Approaching | Slow | Scale | Entered | Strange)
+    }
+
+    /// Whether it could be due to a few sightings of something else.
+    pub fn may_straighten(self) -> bool {
+        self.may_pass() || matches!(self, Doubt::Crooked | Doubt::Rough | Doubt::Swarm)
     }
 }
 
@@ -79,6 +87,8 @@ pub struct Looks {
     pub fit: Option<Fit>,
     /// Median size on the wall there, m.
     pub size_m: Option<f64>,
+    /// Misfit that a wall measured a little wrong makes on a way this long, in parts of that of sightings as good as they say.
+    pub bent: f64,
     pub hits: usize,
     pub span_s: f64,
     /// Log-likelihood ratio against clutter.
@@ -176,14 +186,21 @@ const BENT: f64 = 0.003;
 const WALL_SIZE_MAX_M: f64 = 1.5;
 /// A fall may be elsewhere in one of so many pictures.
 const STRAYS_SHARE: usize = 6;
+/// Share of the pictures of its way in which a fall is seen; on a calibrated wall what hides it for a while hides it where it was
+/// expected.
 const SEEN_MIN: f64 = 0.5;
+const SEEN_MEASURED_MIN: f64 = 0.35;
 const SIZES_MIN: f64 = 3.0;
 pub const DOWN_MIN: f64 = 0.04;
+/// The same where the wall's scale is known, high up on it a metre is a few pixels.
+const DOWN_MEASURED_MIN: f64 = 0.01;
 const AROUND_MAX: f64 = 1.0;
 const CUT_MAX: f64 = 0.3;
-/// On a calibrated wall the misfit may be the first of these, and never has to be below the second; each time that constant
-/// speed is worse than what is asked adds some, up to a limit ..
-const CROOKED_MAX: (f64, f64) = (1.6, 2.0);
+/// How well marks, lens and a body that turns are known on a calibrated wall, in parts of a body's way.
+const WALL_BENT: f64 = 0.0015;
+/// On a calibrated wall the misfit may be this; each time that constant speed is worse than what is asked adds some, up to a
+/// limit ..
+const CROOKED_MAX: f64 = 1.6;
 const CROOKED_MORE: (f64, f64) = (0.06, 3.2);
 /// .. which is another one for light things that have been seen for so long, s.
 const CROOKED_MORE_LIGHT: (f64, f64) = (0.25, 6.0);
@@ -192,6 +209,20 @@ const GUSTS_S: f64 = 1.2;
 const SLOW_SHARE: f64 = 0.75;
 /// So many times what constant speed has to be worse by leaves no question.
 const PLAIN_TIMES: f64 = 10.0;
+/// Strangeness that asks for no proof; each time that constant speed is worse than what is asked forgives some more.
+const STRANGE_MAX: f64 = 2.0;
+const STRANGE_MORE: f64 = 0.5;
+/// Each second between release and first sighting asks for so many times, but for the first moments.
+const UNSEEN_TIMES: f64 = 8.0;
+const UNSEEN_S: f64 = 0.2;
+/// Of light things, which birds in a glide look like, not more than this, s, unless by so many times.
+const UNSEEN_LIGHT_S: f64 = 0.5;
+const UNSEEN_LIGHT_TIMES: f64 = 50.0;
+/// Of a swarm is no light thing that was seen from its release on (s), for so many metres, is that plainly a fall, and no strange one.
+const RELEASED_S: f64 = 0.3;
+const RELEASED_M: f64 = 4.0;
+const RELEASED_TIMES: f64 = 40.0;
+const RELEASED_STRANGE: f64 = 12.0;
 /// A step up that noise makes, pixels.
 const ROUGH_PX: f64 = 0.5;
 const FALLS_MIN: f64 = 0.85;
@@ -219,16 +250,20 @@ const EDGE_BEFORE_S: f64 = 0.25;
 /// Last distance in parts of the first: a camera below a wall sees falls come nearer.
 const NEARING: (f64, f64) = (0.2, 1.12);
 
-/// True if a look at the ends of a way down is enough.
-pub fn plainly_not(hits: &[Hit], height: usize, terms: &Terms) -> bool {
+/// True if a look at the ends of a way down is enough. `measured`: the wall is calibrated.
+pub fn plainly_not(hits: &[Hit], height: usize, measured: bool, terms: &Terms) -> bool {
     let (first, last) = (&hits[0], &hits[hits.len() - 1]);
     let down = f64::from(last.candidate.y - first.candidate.y) / height as f64;
     let across = f64::from((last.candidate.x - first.candidate.x).abs()) / height as f64;
     hits.len() < terms.hits
         || span_s(hits) < terms.span_s
         || last.score - first.score < terms.score
-        || down < DOWN_MIN
+        || down < down_min(measured)
         || across > ACROSS_MAX * down
+}
+
+fn down_min(measured: bool) -> f64 {
+    if measured { DOWN_MEASURED_MIN } else { DOWN_MIN }
 }
 
 fn span_s(hits: &[Hit]) -> f64 {
@@ -248,6 +283,8 @@ pub fn look(hits: &[Hit], wall: Option<&Wall>, width: usize, height: usize) -> L
     // What stands still for a moment, as it is let go, goes up and down by noise.
     let size = median(each(|c| f64::from(c.size())));
     let slack = ROUGH_PX + 0.1 * size;
+    let way = f64::from(last.candidate.y - first.candidate.y).hypot(f64::from(last.candidate.x - first.candidate.x));
+    let sigma = median(hits.iter().map(|hit| sigma_px(&hit.candidate)).collect());
     let middle = &hits[hits.len() / 2].candidate;
     let at = middle.at((width, height));
     let fit = wall.and_then(|wall| wall.fit(hits));
@@ -264,6 +301,7 @@ pub fn look(hits: &[Hit], wall: Option<&Wall>, width: usize, height: usize) -> L
     let down_steps = steps.clone().zip(rises).filter(|(step, rise)| *step > rise - slack).count();
     Looks {
         size_m: fit.as_ref().and(wall).and_then(|wall| wall.metres_per_px(at)).map(|metres| metres * size),
+        bent: 1.0 + (WALL_BENT * way / sigma).powi(2),
         flight: Flight::fit(&sightings),
         hits: hits.len(),
         span_s: span_s(hits),
@@ -302,8 +340,9 @@ pub fn sightings(hits: &[Hit], width: usize, height: usize) -> Vec<Sighting> {
 /// Whether a whole path still is what its first part promised. What a longer path tells worse, such as its scale where the
 /// camera is not calibrated, is not asked again.
 pub fn stands(looks: &Looks) -> bool {
-    use Doubt::{Crooked, Part, Rough, Sideways, Steady};
-    !doubts(looks, &Terms::CONFIRMED).iter().any(|doubt| matches!(doubt, Crooked | Part | Rough | Sideways | Steady))
+    use Doubt::{Crooked, Part, Rough, Sideways, Steady, Strange};
+    let lasting = |doubt: &Doubt| matches!(doubt, Crooked | Part | Rough | Sideways | Steady | Strange);
+    !doubts(looks, &Terms::CONFIRMED).iter().any(lasting)
 }
 
 /// What speaks against a fall; nothing for a fall.
@@ -316,9 +355,10 @@ pub fn doubts(looks: &Looks, terms: &Terms) -> Vec<Doubt> {
     };
     ask(Doubt::Brief, looks.hits >= terms.hits && looks.span_s >= terms.span_s);
     ask(Doubt::Unlikely, looks.score >= terms.score);
-    ask(Doubt::Gaps, looks.seen >= SEEN_MIN);
-    ask(Doubt::Near, looks.down >= DOWN_MIN && looks.down >= SIZES_MIN * looks.size);
-    let across_max = if looks.fit.is_some() { ACROSS_MAX } else { ACROSS_UNKNOWN_MAX };
+    let measured = looks.fit.is_some();
+    ask(Doubt::Gaps, looks.seen >= if measured { SEEN_MEASURED_MIN } else { SEEN_MIN });
+    ask(Doubt::Near, looks.down >= down_min(measured) && looks.down >= SIZES_MIN * looks.size);
+    let across_max = if measured { ACROSS_MAX } else { ACROSS_UNKNOWN_MAX };
     ask(Doubt::Sideways, looks.across <= across_max * looks.down);
     ask(Doubt::Part, looks.around <= AROUND_MAX && looks.cut <= CUT_MAX);
     let rough = looks.falls < FALLS_MIN;
@@ -326,17 +366,16 @@ pub fn doubts(looks: &Looks, terms: &Terms) -> Vec<Doubt> {
     ask(Doubt::Crooked, STRAYS_SHARE * looks.strays <= looks.hits);
     if let Some(fit) = &looks.fit {
         // The camera's geometry is known, so that what only comes nearer does not look like a fall.
-        let (gain, misfit) = (fit.chi2_constant - fit.chi2, fit.misfit());
+        let (gain, misfit) = (fit.chi2_constant - fit.chi2, (fit.misfit() / looks.bent).max(1.0));
         ask(Doubt::Steady, gain >= terms.over_line);
-        // A lens, a calibration and a wind that are a little wrong are forgiven the more, the further constant speed is out of
-        // the question.
+        // Marks and a wind that are a little wrong are forgiven the more, the further constant speed is out of the question.
         let times = gain / (terms.over_line * misfit);
         let (plainly, even) = (times >= PLAIN_TIMES, misfit <= PLAIN_MISFIT);
         let sure = gain >= SWARM_TIMES * terms.over_line && even;
         let light = fit.flight().terminal_mps() < LIGHT_MPS;
         // Gusts push what is light about, the further the longer it is in the air.
         let (more, most) = if light && looks.span_s >= GUSTS_S { CROOKED_MORE_LIGHT } else { CROOKED_MORE };
-        ask(Doubt::Crooked, misfit <= (CROOKED_MAX.0 + more * times).clamp(CROOKED_MAX.1, most));
+        ask(Doubt::Crooked, misfit <= (CROOKED_MAX + more * times).min(most));
         // Nor does a bird follow a fall to the pixel, whatever stirs beside it.
         ask(Doubt::Rough, !rough || plainly && even);
         ask(Doubt::Scale, looks.size_m.is_none_or(|size| (SIZE_M.0..WALL_SIZE_MAX_M).contains(&size)));
@@ -345,14 +384,19 @@ pub fn doubts(looks: &Looks, terms: &Terms) -> Vec<Doubt> {
         // Let go in the picture, if near its upper edge; or thrown from above it and still gaining speed, but not in a snowfall.
         let from_above = !light && before <= BEFORE_MAX_MEASURED && looks.others < SWARM;
         let let_go = plainly && even && (looks.from_picture == Some(true) || from_above);
-        // A bird that glides past: as if something light had been let go long before it was seen, and not quite.
-        let glides = light && before > BEFORE_LIGHT_MAX && !even;
-        ask(Doubt::Entered, (looks.start > EDGE || before <= EDGE_BEFORE_S || let_go) && !glides);
+        ask(Doubt::Entered, looks.start > EDGE || before <= EDGE_BEFORE_S || let_go);
+        // Birds, insects and rain fall only if somebody threw them, a storm blew, or nobody saw the beginning.
+        let strangeness = fit.strangeness();
+        let glides = light && before > UNSEEN_LIGHT_S && !(even && times >= UNSEEN_LIGHT_TIMES);
+        let noticed = times >= UNSEEN_TIMES * (before - UNSEEN_S);
+        ask(Doubt::Strange, strangeness <= STRANGE_MAX + STRANGE_MORE * times && noticed && !glides);
         // What leaves the picture soon has little time to come to speed.
         let enough = if sure { SLOW_SHARE } else { 1.0 };
         ask(Doubt::Slow, fit.falling_mps() >= enough * terms.speed_mps && fit.drop_m >= enough * terms.fallen_m);
-        // What the wind carries falls as snow does; of a swarm it is no exception.
-        ask(Doubt::Swarm, looks.others < if light { SWARM_LIGHT } else { SWARM } || sure && !light);
+        // What the wind carries falls as snow does; of a swarm it is an exception only if somebody let it go before our eyes.
+        let seen_off = before <= RELEASED_S && fit.drop_m >= RELEASED_M;
+        let released = even && seen_off && times >= RELEASED_TIMES && strangeness <= RELEASED_STRANGE;
+        ask(Doubt::Swarm, looks.others < if light { SWARM_LIGHT } else { SWARM } || sure && !light || released);
         return doubts;
     }
     ask(Doubt::Rough, !rough);

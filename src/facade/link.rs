@@ -13,10 +13,12 @@ const PATHS_MAX: usize = 512;
 pub const HITS_MAX: usize = 256;
 /// Two candidates so far apart in time may begin a path, s.
 const PAIR_S: f64 = 0.14;
-/// A path that was not seen for so long has ended, s: a balcony at 10 m/s.
-const COAST_S: f64 = 0.3;
-/// The chance to see a body where it is.
+/// A path that was not seen for so long has ended, s: a floor of a wall as grey as the body, at 5 m/s.
+const COAST_S: f64 = 0.6;
+/// The chance to see a body where it is, if it was seen in the picture before ..
 pub const SEEN: f64 = 0.7;
+/// .. and not to see it, if it was not: what hides it, a rail or a wall of its own grey, reaches further than a step.
+const STAYS_HIDDEN: f64 = 0.78;
 /// Squared distance in sigmas up to which a candidate may be the body: 99 % for two axes.
 const GATE: f64 = 9.2;
 /// A path of this score is clutter.
@@ -376,7 +378,8 @@ impl Linker {
         }
         (self.forks, self.grown) = (forks, grown);
         for path in self.paths.iter_mut().filter(|path| !path.fresh) {
-            path.score += (1.0 - SEEN).ln();
+            let missed = self.pictures - path.last().picture;
+            path.score += unseen(missed) - unseen(missed - 1);
         }
     }
 
@@ -500,7 +503,7 @@ impl Linker {
             return;
         };
         let skipped = self.pictures - first.picture - 1;
-        path.score = gain + f64::from(skipped) * (1.0 - SEEN).ln();
+        path.score = gain + unseen(skipped);
         let (picture, score) = (self.pictures, path.score);
         path.hits.push(Hit { pts, candidate: *candidate, number: number as u32, picture, score });
         path.state = self.restate(&path.hits);
@@ -540,6 +543,14 @@ impl Linker {
         }
         self.spare.extend(self.paths.drain(kept..));
         self.spare.truncate(2 * PATHS_MAX);
+    }
+}
+
+/// What it adds to a path's score, in log-likelihood, that so many pictures in a row did not show it: less than nothing.
+pub fn unseen(pictures: u32) -> f64 {
+    match pictures {
+        0 => 0.0,
+        more => (1.0 - SEEN).ln() + f64::from(more - 1) * STAYS_HIDDEN.ln(),
     }
 }
 
@@ -651,17 +662,29 @@ mod tests {
     }
 
     #[test]
+    fn what_was_hidden_is_likely_to_stay_hidden() {
+        assert_eq!(unseen(0), 0.0);
+        assert!((unseen(1) - 0.3f64.ln()).abs() < 1e-12);
+        let more: Vec<f64> = (1..15).map(|i| unseen(i + 1) - unseen(i)).collect();
+        assert!(more.iter().all(|more| *more < 0.0 && *more > 0.3 * unseen(1)));
+        // Ten pictures behind a wall of its own grey, and the path goes on where it comes out.
+        let mut linker = followed(10..20, |_| vec![]);
+        let best = &linker.paths()[0];
+        assert!(best.fresh && best.first().picture < 10 && best.hits.len() >= 18, "{} hits", best.hits.len());
+    }
+
+    #[test]
     fn what_is_lost_ends_once_and_buffers_stay_bounded() {
         let mut linker = followed(0..0, |_| vec![]);
         let last = Pts(30 * 40_000_000);
         linker.link(last, &[]);
         assert!(linker.ended().is_empty());
-        linker.link(Pts(last.0 + 500_000_000), &[]);
+        linker.link(Pts(last.0 + 700_000_000), &[]);
         let ended = linker.ended().iter().filter(|path| path.hits.len() >= 20).count();
         assert!(ended >= 1);
         assert!(linker.paths().is_empty());
         linker.ended().clear();
-        linker.link(Pts(last.0 + 600_000_000), &[]);
+        linker.link(Pts(last.0 + 800_000_000), &[]);
         assert!(linker.ended().is_empty());
         // As many candidates as there may be, everywhere.
         let storm = |i: u64| {

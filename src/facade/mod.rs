@@ -1,7 +1,8 @@
 //! Things that fall past a wall of windows: pictures in, falls out. See docs/facade.md for what is promised.
 //!
 //! `field` and `kernel` find what stirs in each 8 x 8 cell, `candidates` measures the most unusual places, `link` follows
-//! them through time, `flight` fits falls and constant speeds, `judge` says which paths are falls, and why others are not.
+//! them through time, `flight` fits falls and constant speeds, `trace` and `straight` add and drop what the fit finds, `judge` says
+//! which paths are falls, and why others are not.
 
 pub mod candidates;
 mod drift;
@@ -20,6 +21,7 @@ mod recall;
 mod report;
 #[cfg(test)]
 mod scenes;
+mod straight;
 mod trace;
 mod turn;
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use super::candidates::{Candidate, PEAKS_MAX};
-use super::link::{HITS_MAX, Hit, SEEN, likeness};
+use super::link::{HITS_MAX, Hit, SEEN, likeness, unseen};
 use crate::base::time::Pts;
 
 /// How long candidates are kept.
@@ -13,7 +13,9 @@ const MEMORY_S: f64 = 3.0;
 /// Pictures that are kept at most.
 const PICTURES_MAX: usize = 128;
 /// Pictures without a sighting after which looking further finds chance.
-const MISSES_MAX: u32 = 6;
+const MISSES_MAX: u32 = 15;
+/// Pictures after the last sighting in which something beside its place may be the body.
+const AFTER_MAX: u32 = 6;
 /// How far from its expected place a sighting may be: pixels, parts of its size, parts of the way since the last one.
 const GATE_PX: f64 = 2.0;
 const GATE_SIZES: f64 = 0.4;
@@ -92,7 +94,6 @@ impl Memory {
             let place = place(seconds(picture.pts, begin))?;
             Some(find(picture, known, place, 1.0, &density).filter(|(_, gain)| *gain > GAIN_MIN))
         };
-        let missed = (1.0 - SEEN).ln();
         let known = hits.len();
         self.gains.clear();
         let mut back = self.pictures.partition_point(|picture| picture.pts < first.pts);
@@ -107,7 +108,7 @@ impl Memory {
                 next += 1;
             }
             next += usize::from(next < self.pictures.len() && self.pictures[next].pts == hit.pts);
-            let gain = if i == 0 { 0.0 } else { hit.score - hits[i - 1].score - f64::from(skipped) * missed };
+            let gain = if i == 0 { 0.0 } else { hit.score - hits[i - 1].score - unseen(skipped) };
             self.gains.push_back((*hit, gain));
         }
         // After; what is believed last has to outweigh the misses before it.
@@ -115,7 +116,7 @@ impl Memory {
         let mut last = hits[known - 1];
         while next < self.pictures.len() && misses <= MISSES_MAX {
             match look(&self.pictures[next], &last) {
-                Some(Some((hit, gain))) if gain + f64::from(misses) * missed > BEYOND_MIN => {
+                Some(Some((hit, gain))) if gain + unseen(misses) > BEYOND_MIN => {
                     (last, misses) = (hit, 0);
                     self.gains.push_back((hit, gain));
                 }
@@ -129,7 +130,7 @@ impl Memory {
         while back > 0 && misses <= MISSES_MAX {
             back -= 1;
             match look(&self.pictures[back], &last) {
-                Some(Some((hit, gain))) if gain + f64::from(misses) * missed > BEYOND_MIN => {
+                Some(Some((hit, gain))) if gain + unseen(misses) > BEYOND_MIN => {
                     (last, misses) = (hit, 0);
                     self.gains.push_front((hit, gain));
                 }
@@ -144,7 +145,7 @@ impl Memory {
             let mut before: Option<u32> = None;
             for (hit, gain) in self.gains.iter().take(HITS_MAX) {
                 let skipped = before.map_or(0, |before| hit.picture - before - 1);
-                score += gain + f64::from(skipped) * missed;
+                score += gain + unseen(skipped);
                 before = Some(hit.picture);
                 hits.push(Hit { score, ..*hit });
             }
@@ -166,7 +167,7 @@ impl Memory {
             while next + 1 < hits.len() && hits[next + 1].pts <= picture.pts {
                 next += 1;
             }
-            if hits[next].pts == picture.pts || picture.picture > last.picture + MISSES_MAX {
+            if hits[next].pts == picture.pts || picture.picture > last.picture + AFTER_MAX {
                 continue;
             }
             let found = place(seconds(picture.pts, first.pts))
@@ -243,11 +244,10 @@ mod tests {
 
     /// Sightings in these pictures, each worth 3.
     fn known(pictures: &[u32]) -> Vec<Hit> {
-        let missed = (1.0 - SEEN).ln();
         let mut hits: Vec<Hit> = Vec::new();
         for &picture in pictures {
             let before = hits.last().map(|hit| (hit.score, picture - hit.picture - 1));
-            let score = before.map_or(0.0, |(score, skipped)| score + 3.0 + f64::from(skipped) * missed);
+            let score = before.map_or(0.0, |(score, skipped)| score + 3.0 + unseen(skipped));
             hits.push(Hit { pts: at(picture), candidate: body(picture), number: 0, picture, score });
         }
         hits
@@ -292,9 +292,13 @@ mod tests {
 
     #[test]
     fn after_too_long_a_gap_nothing_is_believed() {
-        let mut memory = memory(&(20..30).collect::<Vec<_>>(), |_| vec![]);
-        let hits = completed(&mut memory, &[12, 13, 14, 15], QUIET);
+        let mut long = memory(&(20..36).collect::<Vec<_>>(), |_| vec![]);
+        let hits = completed(&mut long, &[12, 13, 14, 15], QUIET);
         assert_eq!((hits[0].picture, hits[hits.len() - 1].picture), (4, 19));
+        // A wall as grey as the body hides it for longer than a rail.
+        let mut shorter = memory(&(20..30).collect::<Vec<_>>(), |_| vec![]);
+        let hits = completed(&mut shorter, &[12, 13, 14, 15], QUIET);
+        assert_eq!((hits[0].picture, hits[hits.len() - 1].picture), (4, 39));
     }
 
     #[test]

@@ -9,8 +9,9 @@ use super::drift::DriftSpec;
 use super::field::{Field, luma_of};
 use super::judge::{self, Doubt, Looks, Terms};
 use super::kernel::{CELL, Kernel};
-use super::link::{HITS_MAX, Hit, Linker, Path, Told};
+use super::link::{HITS_MAX, Hit, Linker, Told, unseen};
 use super::report;
+use super::straight::straighten;
 use super::trace::Memory;
 use super::turn::{self, Turn};
 use super::wall::Wall;
@@ -50,8 +51,10 @@ const CUT_S: f64 = 2.0;
 /// A path that shares its last sightings with a fall is the same body; within so many sizes of it, or pixels, a reflection.
 const NEAR_SIZES: f32 = 3.0;
 const NEAR_PX: f32 = 24.0;
+/// Of a path, the newest sightings are compared with falls.
+const SHARED_HITS: usize = 12;
 /// A fall that was not seen for so long is over.
-const LOST_S: f64 = 0.4;
+const LOST_S: f64 = 0.8;
 /// Over which time traffic is averaged.
 const TRAFFIC_S: f64 = 1.0;
 /// Fits in one picture: what a picture may cost stays the same in a storm.
@@ -335,13 +338,14 @@ impl State {
             if path.hits.len() < Terms::TRY.hits || path.score < Terms::TRY.score {
                 continue;
             }
-            if let Some(fall) = self.falls.iter().find(|fall| fall.same_body(path)) {
+            let newest = &path.hits[path.hits.len().saturating_sub(SHARED_HITS)..];
+            if let Some(fall) = self.falls.iter().find(|fall| fall.same_body(newest)) {
                 let id = fall.id;
                 self.linker.paths()[index].told = Told::Fall(id);
                 continue;
             }
             let way = &path.hits[path.onset()..];
-            if fits == FITS_MAX || judge::plainly_not(way, height, &Terms::TRY) {
+            if fits == FITS_MAX || judge::plainly_not(way, height, wall.is_some(), &Terms::TRY) {
                 continue;
             }
             fits += 1;
@@ -357,7 +361,30 @@ impl State {
                     doubts = judge::doubts(&looks, &Terms::PRE);
                 }
             }
+            if doubts.contains(&Doubt::Crooked)
+                && doubts.iter().all(|doubt| doubt.may_straighten())
+                && let Some(straight) = straighten(&mut self.way, &looks, wall, size)
+            {
+                looks = straight;
+                let density = |candidate: &Candidate, among: &[Candidate]| self.linker.density(candidate, among);
+                if self.memory.complete(&mut self.way, looks.places(wall, size), density) > 0 {
+                    looks = judge::look(&self.way, wall, width, height).among(others);
+                }
+                // What was left out may be where the body really went.
+                looks.strays = self.memory.strays(&self.way, looks.places(wall, size), density);
+                doubts = judge::doubts(&looks, &Terms::PRE);
+            }
             if !doubts.is_empty() {
+                continue;
+            }
+            if let Some(fall) = self.falls.iter().find(|fall| fall.same_body(&self.way)) {
+                let id = fall.id;
+                self.linker.paths()[index].told = Told::Fall(id);
+                continue;
+            }
+            if let Some(fall) = self.falls.iter_mut().find(|fall| fall.goes_on(&self.way, wall, size)) {
+                fall.go_on(&self.way);
+                self.linker.paths()[index].told = Told::Fall(fall.id);
                 continue;
             }
             *told += 1;
@@ -386,6 +413,7 @@ impl State {
             if self.memory.complete(&mut fall.hits, fall.looks.places(wall, size), density) > 0 {
                 fall.looks = judge::look(&fall.hits, wall, width, height).among(others);
             }
+            fall.straighten(wall, size);
             fall.looks.strays = self.memory.strays(&fall.hits, fall.looks.places(wall, size), density);
             fall.judged = fall.hits.len();
             if !fall.confirmed && judge::doubts(&fall.looks, &Terms::CONFIRMED).is_empty() {
@@ -403,6 +431,7 @@ impl State {
         for mut fall in ended {
             let (others, strays) = (fall.looks.others, fall.looks.strays);
             fall.looks = judge::look(&fall.hits, self.wall.as_ref(), self.width, self.height).among(others);
+            fall.straighten(self.wall.as_ref(), (self.width, self.height));
             fall.looks.strays = strays;
             // A bird may dive like a stone for a second: the whole path has the last word.
             let sound = fall.confirmed && judge::stands(&fall.looks);
@@ -413,7 +442,7 @@ impl State {
         for mut path in self.linker.ended().drain(..) {
             path.cut_tail();
             let way = &path.hits[path.onset()..];
-            if path.told == Told::Nothing && !judge::plainly_not(way, height, &Terms::NEAR) {
+            if path.told == Told::Nothing && !judge::plainly_not(way, height, self.wall.is_some(), &Terms::NEAR) {
                 let looks = judge::look(way, self.wall.as_ref(), width, height);
                 let doubts = judge::doubts(&looks, &Terms::PRE);
                 seen.near_misses.push(NearMiss {
@@ -462,11 +491,36 @@ impl Fall {
         far <= 6.0 + f64::from(hit.candidate.size()) + 0.5 * speed * ahead
     }
 
-    /// A path that is another view of this body: it shares sightings, or goes beside it at the same time.
-    fn same_body(&self, path: &Path) -> bool {
+    /// Drops what lies off if that makes it crooked.
+    fn straighten(&mut self, wall: Option<&Wall>, size: (usize, usize)) {
+        if judge::doubts(&self.looks, &Terms::CONFIRMED).contains(&Doubt::Crooked)
+            && let Some(straight) = straighten(&mut self.hits, &self.looks, wall, size)
+        {
+            self.looks = straight;
+        }
+    }
+
+    /// Whether a way that began after this body was lost is where it came out again: both make one fall.
+    fn goes_on(&self, way: &[Hit], wall: Option<&Wall>, size: (usize, usize)) -> bool {
+        if way[0].pts <= self.last().pts || self.hits.len() + way.len() > HITS_MAX {
+            return false;
+        }
+        let both: Vec<Hit> = self.hits.iter().chain(way).copied().collect();
+        judge::stands(&judge::look(&both, wall, size.0, size.1))
+    }
+
+    /// Takes such a way over.
+    fn go_on(&mut self, way: &[Hit]) {
+        let last = *self.last();
+        let proved = last.score + unseen(way[0].picture - last.picture - 1) - way[0].score;
+        self.hits.extend(way.iter().map(|hit| Hit { score: hit.score + proved, ..*hit }));
+    }
+
+    /// A way that is another view of this body: it shares sightings, or goes beside it at the same time.
+    fn same_body(&self, way: &[Hit]) -> bool {
         let mut beside = 0;
         let mut shared = 0;
-        for hit in path.hits.iter().rev().take(12) {
+        for hit in way {
             let own = self.hits.iter().find(|own| own.pts == hit.pts);
             let Some(own) = own else { continue };
             shared += 1;

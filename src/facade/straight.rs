@@ -13,7 +13,7 @@ const OFF_SIGMAS: f64 = 3.0;
 const OFF_TIMES: f64 = 2.5;
 /// One round leaves out the worst quarter at most: what it was fitted to is not to be believed.
 const ROUND_SHARE: usize = 4;
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 2;
 
 /// Drops sightings that lie off the way which the others make, and says what that looks like. None, and `hits` as they were, if
 /// there are none, or too many, or the wall is not calibrated: then too much can be a fall.

@@ -59,6 +59,9 @@ const LOST_S: f64 = 0.8;
 const TRAFFIC_S: f64 = 1.0;
 /// Fits in one picture: what a picture may cost stays the same in a storm.
 const FITS_MAX: usize = 6;
+/// Crooked ways that are looked at more closely in one picture, each again when it has so many more sightings.
+const STRAIGHTENED_MAX: usize = 2;
+const STRAIGHTENED_EVERY: usize = 3;
 
 /// A path that looked like a fall in some ways, with what spoke against it.
 #[derive(Debug, Clone)]
@@ -321,7 +324,7 @@ impl State {
         let size @ (width, height) = (self.width, self.height);
         let wall = self.wall.as_ref();
         let others = (self.traffic - 1.0).max(0.0);
-        let mut fits = 0;
+        let (mut fits, mut straightened) = (0, 0);
         for index in 0..self.linker.paths().len() {
             let path = &self.linker.paths()[index];
             if !path.fresh {
@@ -351,6 +354,7 @@ impl State {
             fits += 1;
             self.way.clear();
             self.way.extend_from_slice(way);
+            let sightings = self.way.len();
             let mut looks = judge::look(&self.way, wall, width, height).among(others);
             let mut doubts = judge::doubts(&looks, &Terms::PRE);
             if !doubts.is_empty() && doubts.iter().all(|doubt| doubt.may_pass()) {
@@ -361,10 +365,10 @@ impl State {
                     doubts = judge::doubts(&looks, &Terms::PRE);
                 }
             }
-            if doubts.contains(&Doubt::Crooked)
-                && doubts.iter().all(|doubt| doubt.may_straighten())
-                && let Some(straight) = straighten(&mut self.way, &looks, wall, size)
-            {
+            let worth_it = doubts.contains(&Doubt::Crooked) && doubts.iter().all(|doubt| doubt.may_straighten());
+            let due = worth_it && straightened < STRAIGHTENED_MAX && sightings.is_multiple_of(STRAIGHTENED_EVERY);
+            straightened += usize::from(due);
+            if due && let Some(straight) = straighten(&mut self.way, &looks, wall, size) {
                 looks = straight;
                 let density = |candidate: &Candidate, among: &[Candidate]| self.linker.density(candidate, among);
                 if self.memory.complete(&mut self.way, looks.places(wall, size), density) > 0 {

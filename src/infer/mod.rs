@@ -1,5 +1,6 @@
 //! The only module that knows ONNX Runtime. Numbers in, numbers out; what they mean is the business of `heads`.
 
+mod arena;
 mod onnx;
 mod preflight;
 mod protobuf;

@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 
 use ndarray::{ArrayViewD, IxDyn};
 use ort::environment::Environment;
-use ort::session::{Session, SessionInputValue};
+use ort::session::{RunOptions, Session, SessionInputValue, SessionOutputs};
 use ort::value::{Outlet, Shape, TensorElementType, TensorRef, ValueType};
 
-use super::{Backend, InferError, Provider, Slots, preflight, reshape};
+use super::{Backend, InferError, Provider, Slots, arena, preflight, reshape};
 use crate::base::model::{InputSpec, Model, OutputShape, Samples};
 
 /// Where to look for libonnxruntime before the usual places.
@@ -118,7 +118,10 @@ impl Onnx {
             Samples::F32 => Slots::F32(&zeros),
             Samples::U8 => Slots::U8(&none),
         };
-        onnx.run(slots, 1, &mut |_, outputs| found = outputs.iter().map(|output| output.shape().to_vec()).collect())?;
+        let tidying = arena::tidying().map_err(|error| refuse(error.to_string()))?;
+        let mut shapes =
+            |_, outputs: &[ArrayViewD<'_, f32>]| found = outputs.iter().map(|output| output.shape().to_vec()).collect();
+        onnx.run_with(Some(&tidying), slots, 1, &mut shapes)?;
         match expected.iter().zip(&found).position(|(expected, found)| !expected.takes(found)) {
             None => Ok(onnx),
             Some(at) => Err(refuse(format!(
@@ -188,6 +191,8 @@ fn build(environment: &Environment, bytes: &[u8], spec: SessionSpec) -> Result<S
         // Planned blocks hold every tensor of a run at once: 4 MB more a session (YOLOX-nano at 416x416), and no faster.
         .with_memory_pattern(false)
         .map_err(|error| error.to_string())?
+        .with_env_allocators()
+        .map_err(|error| error.to_string())?
         .commit_from_memory(bytes)
         .map_err(|error| error.to_string())
 }
@@ -207,6 +212,18 @@ impl Backend for Onnx {
         n: usize,
         give: &mut dyn FnMut(usize, &[ArrayViewD<'_, f32>]),
     ) -> Result<(), InferError> {
+        self.run_with(None, slots, n, give)
+    }
+}
+
+impl Onnx {
+    fn run_with(
+        &mut self,
+        options: Option<&RunOptions>,
+        slots: Slots<'_>,
+        n: usize,
+        give: &mut dyn FnMut(usize, &[ArrayViewD<'_, f32>]),
+    ) -> Result<(), InferError> {
         let Onnx { session, name, input, outputs: wanted, sizes, .. } = self;
         let fail = |reason: String| InferError::Run { model: name.clone(), reason };
         let shape = [n as i64, 3, input.height as i64, input.width as i64];
@@ -216,10 +233,10 @@ impl Backend for Onnx {
         };
         let tensor = tensor.map_err(|error| fail(error.to_string()))?;
         let answered = match sizes {
-            None => session.run(ort::inputs![tensor]),
+            None => answer(session, options, &ort::inputs![tensor]),
             Some(sizes) => {
                 let sizes = TensorRef::from_array_view(([n as i64, 2], &sizes[..2 * n]));
-                session.run(ort::inputs![tensor, sizes.map_err(|error| fail(error.to_string()))?])
+                answer(session, options, &ort::inputs![tensor, sizes.map_err(|error| fail(error.to_string()))?])
             }
         };
         let answered = answered.map_err(|error| fail(error.to_string()))?;
@@ -254,6 +271,17 @@ impl Backend for Onnx {
             give(i, &views[..count]);
         }
         Ok(())
+    }
+}
+
+fn answer<'s>(
+    session: &'s mut Session,
+    options: Option<&'s RunOptions>,
+    inputs: &[SessionInputValue<'_>],
+) -> ort::Result<SessionOutputs<'s>> {
+    match options {
+        None => session.run(inputs),
+        Some(options) => session.run_with_options(inputs, options),
     }
 }
 
@@ -323,6 +351,7 @@ pub fn load_library(path: &Path) -> Result<(), InferError> {
     let path = std::path::absolute(path).map_err(|error| fail(error.to_string()))?;
     let builder = ort::environment::init_from(&path).map_err(|error| fail(error.to_string()))?;
     let environment = builder.with_telemetry(false).build().map_err(|error| fail(error.to_string()))?;
+    arena::share(&environment).map_err(|error| fail(error.to_string()))?;
     let _ = ENVIRONMENT.set(environment);
     Ok(())
 }

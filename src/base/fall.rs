@@ -19,6 +19,67 @@ pub enum Stage {
     Retracted,
 }
 
+/// Why a path is no fall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Doubt {
+    /// Too few sightings, or over too short a time.
+    Brief,
+    /// Clutter of this density makes such paths.
+    Unlikely,
+    /// Missing in too many pictures of its way.
+    Gaps,
+    /// It moved no further than a few of its own sizes, or a small part of the picture.
+    Near,
+    /// More across than down.
+    Sideways,
+    /// A part of something larger that moves.
+    Part,
+    /// No acceleration.
+    Steady,
+    /// Constant speed towards the camera explains it as well.
+    Approaching,
+    /// It does not follow a fall.
+    Crooked,
+    /// Falling like this, the picture or the thing itself would have an impossible size.
+    Scale,
+    /// It has not come to the speed of a fall yet.
+    Slow,
+    /// It jumps, or turns back.
+    Rough,
+    /// It came into the picture on its way, so that nobody saw a fall begin: a bird, an insect, rain.
+    Entered,
+    /// To fall like this it would have to be thrown or blown harder than people and winds do, or nobody saw most of the fall.
+    Strange,
+    /// It began where the building has no window and no roof.
+    Elsewhere,
+    /// One of many that come down at the same time, and not plainly a fall: snow, rain, a swarm.
+    Swarm,
+}
+
+impl Doubt {
+    pub fn word(self) -> &'static str {
+        match self {
+            Doubt::Brief => "brief",
+            Doubt::Unlikely => "unlikely",
+            Doubt::Gaps => "gaps",
+            Doubt::Near => "near",
+            Doubt::Sideways => "sideways",
+            Doubt::Part => "part",
+            Doubt::Steady => "steady",
+            Doubt::Approaching => "approaching",
+            Doubt::Crooked => "crooked",
+            Doubt::Scale => "scale",
+            Doubt::Slow => "slow",
+            Doubt::Rough => "rough",
+            Doubt::Entered => "entered",
+            Doubt::Strange => "strange",
+            Doubt::Elsewhere => "elsewhere",
+            Doubt::Swarm => "swarm",
+        }
+    }
+}
+
 /// Where the event's metres come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -86,6 +147,9 @@ pub struct FloorChance {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Fall {
     pub stage: Stage,
+    /// Why a warning is taken back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub why_not: Vec<Doubt>,
     pub ruler: Ruler,
     /// One point a picture, in the order of time. Empty in a warning that is taken back.
     pub trajectory: Vec<TrajectoryPoint>,

@@ -18,6 +18,7 @@ pub fn candidate(x: f64, y: f64) -> Candidate {
         contrast: 60.0,
         around: 0.0,
         cut: false,
+        faint: false,
     }
 }
 

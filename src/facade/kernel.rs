@@ -2,6 +2,8 @@
 
 /// Side of a cell, pixels.
 pub const CELL: usize = 8;
+/// Side of a block, pixels: a quarter of a cell.
+pub const BLOCK: usize = CELL / 2;
 
 /// Which instructions do the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,10 @@ pub struct Band<'a> {
     pub distances: &'a mut [u16],
     /// Out: sum over the cell of what each of these exceeds the threshold by.
     pub energies: &'a mut [u16],
+    /// Out, by block of `BLOCK` x `BLOCK` pixels, two rows of `2 * thresholds.len()`: sum of now - background ..
+    pub departures: &'a mut [i16],
+    /// .. and of now - earlier.
+    pub arrivals: &'a mut [i16],
     /// The background moves one grey level towards the picture, and `distances` are filled.
     pub learns: bool,
 }
@@ -55,6 +61,7 @@ impl Kernel {
         let cells = band.thresholds.len();
         let width = cells * CELL;
         assert!(band.distances.len() == cells && band.energies.len() == cells);
+        assert!(band.departures.len() == 4 * cells && band.arrivals.len() == 4 * cells);
         assert!(band.background.len() == CELL * width);
         assert!(band.now.len() >= (CELL - 1) * band.now_stride + width && band.now_stride >= width);
         assert!(band.earlier.len() >= (CELL - 1) * band.earlier_stride + width && band.earlier_stride >= width);
@@ -76,6 +83,7 @@ fn plain(band: &mut Band<'_>, first: usize) {
     for cell in first..band.thresholds.len() {
         let threshold = band.thresholds[cell] as u8;
         let (mut distances, mut energies) = (0, 0);
+        let (mut departures, mut arrivals) = ([0; 4], [0; 4]);
         for y in 0..CELL {
             for x in cell * CELL..(cell + 1) * CELL {
                 let (now, earlier) = (band.now[y * band.now_stride + x], band.earlier[y * band.earlier_stride + x]);
@@ -83,6 +91,9 @@ fn plain(band: &mut Band<'_>, first: usize) {
                 let distance = now.abs_diff(*background).min(now.abs_diff(earlier));
                 distances += u16::from(distance);
                 energies += u16::from(distance.saturating_sub(threshold));
+                let block = y / BLOCK * 2 + x % CELL / BLOCK;
+                departures[block] += i16::from(now) - i16::from(*background);
+                arrivals[block] += i16::from(now) - i16::from(earlier);
                 if band.learns {
                     *background = match now.cmp(background) {
                         std::cmp::Ordering::Less => *background - 1,
@@ -96,6 +107,10 @@ fn plain(band: &mut Band<'_>, first: usize) {
             band.distances[cell] = distances;
         }
         band.energies[cell] = energies;
+        for block in 0..4 {
+            let at = block / 2 * 2 * band.thresholds.len() + 2 * cell + block % 2;
+            (band.departures[at], band.arrivals[at]) = (departures[block], arrivals[block]);
+        }
     }
 }
 
@@ -103,7 +118,8 @@ fn plain(band: &mut Band<'_>, first: usize) {
 ///
 /// # Safety
 /// The CPU has AVX2. Every row of `now` and `earlier` has `8 * thresholds.len()` bytes, `background` eight such rows,
-/// `distances` and `energies` the length of `thresholds`.
+/// `distances` and `energies` the length of `thresholds`,
+/// `departures` and `arrivals` four times that.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 unsafe fn avx2(band: &mut Band<'_>) {
@@ -114,9 +130,11 @@ unsafe fn avx2(band: &mut Band<'_>) {
     unsafe {
         let zero = _mm256_setzero_si256();
         let one = _mm256_set1_epi8(1);
+        let pair = _mm256_set1_epi16(1);
         for block in 0..cells / 4 {
             let threshold = _mm256_loadu_si256(band.thresholds.as_ptr().add(4 * block).cast());
             let (mut distances, mut energies) = (zero, zero);
+            let (mut departures, mut arrivals) = (zero, zero);
             for y in 0..CELL {
                 let x = 4 * CELL * block;
                 let now = _mm256_loadu_si256(band.now.as_ptr().add(y * band.now_stride + x).cast());
@@ -129,6 +147,20 @@ unsafe fn avx2(band: &mut Band<'_>) {
                 let from_earlier = _mm256_or_si256(_mm256_subs_epu8(now, earlier), _mm256_subs_epu8(earlier, now));
                 let distance = _mm256_min_epu8(from_background, from_earlier);
                 energies = _mm256_add_epi64(energies, _mm256_sad_epu8(_mm256_subs_epu8(distance, threshold), zero));
+                // Pairs of neighbours, at most 4 x 510 before they are handed over.
+                let sum = _mm256_maddubs_epi16(now, one);
+                departures = _mm256_add_epi16(departures, _mm256_sub_epi16(sum, _mm256_maddubs_epi16(background, one)));
+                arrivals = _mm256_add_epi16(arrivals, _mm256_sub_epi16(sum, _mm256_maddubs_epi16(earlier, one)));
+                if y % BLOCK == BLOCK - 1 {
+                    let both =
+                        _mm256_packs_epi32(_mm256_madd_epi16(departures, pair), _mm256_madd_epi16(arrivals, pair));
+                    // Halves hold four blocks of each: bring those of one together.
+                    let both = _mm256_permute4x64_epi64::<0b11_01_10_00>(both);
+                    let at = y / BLOCK * 2 * cells + 8 * block;
+                    _mm_storeu_si128(band.departures.as_mut_ptr().add(at).cast(), _mm256_castsi256_si128(both));
+                    _mm_storeu_si128(band.arrivals.as_mut_ptr().add(at).cast(), _mm256_extracti128_si256::<1>(both));
+                    (departures, arrivals) = (zero, zero);
+                }
                 if band.learns {
                     distances = _mm256_add_epi64(distances, _mm256_sad_epu8(distance, zero));
                     let up = _mm256_min_epu8(above, one);
@@ -176,6 +208,7 @@ mod tests {
             let run = |kernel: Kernel| {
                 let mut background = background.clone();
                 let (mut distances, mut energies) = (vec![0; cells], vec![0; cells]);
+                let (mut departures, mut arrivals) = (vec![0; 4 * cells], vec![0; 4 * cells]);
                 kernel.run(Band {
                     now: &now,
                     now_stride: stride,
@@ -185,9 +218,11 @@ mod tests {
                     thresholds: &thresholds,
                     distances: &mut distances,
                     energies: &mut energies,
+                    departures: &mut departures,
+                    arrivals: &mut arrivals,
                     learns,
                 });
-                (background, distances, energies)
+                (background, distances, energies, departures, arrivals)
             };
             prop_assert_eq!(run(Kernel::PLAIN), run(Kernel::widest()));
         }
@@ -198,6 +233,7 @@ mod tests {
         let (now, earlier) = (vec![100; 64], vec![40; 64]);
         let mut background = vec![40; 64];
         let (mut distances, mut energies) = ([0], [0]);
+        let (mut departures, mut arrivals) = ([0; 4], [0; 4]);
         let mut look = |now: &[u8], earlier: &[u8]| {
             Kernel::PLAIN.run(Band {
                 now,
@@ -208,6 +244,8 @@ mod tests {
                 thresholds: &[u64::from_ne_bytes([10; 8])],
                 distances: &mut distances,
                 energies: &mut energies,
+                departures: &mut departures,
+                arrivals: &mut arrivals,
                 learns: true,
             });
             energies[0]

@@ -29,6 +29,8 @@ const FAR: usize = 8;
 const REST_S: f64 = 0.1;
 /// How far noise moves the middle of a blob that is as strong as noise, in parts of its size.
 const WEAK: f64 = 1.2;
+/// How much less sure a faint body's place is than its strength says, pixels: what noise adds to it looks like it.
+const FAINT_PX: f64 = 0.5;
 /// Paths that end in one candidate.
 const RIVALS_MAX: usize = 3;
 
@@ -170,7 +172,8 @@ impl Axis {
 /// the picture that it is compared with; of a weak one noise decides which part is seen.
 pub fn sigma_px(candidate: &Candidate) -> f64 {
     let size = f64::from(candidate.size());
-    let seen = 0.5 + 0.05 * size + 0.05 * (size - 8.0).max(0.0);
+    let faint = if candidate.faint { FAINT_PX } else { 0.0 };
+    let seen = 0.5 + 0.05 * size + 0.05 * (size - 8.0).max(0.0) + faint;
     seen.hypot(WEAK * size / f64::from(candidate.strength.max(1.0)))
 }
 
@@ -200,10 +203,10 @@ pub struct Linker {
 struct Clutter {
     columns: usize,
     rows: usize,
-    /// Of all candidates, and of strong ones alone.
-    tiles: [Vec<f32>; 2],
-    /// Strengths of this picture's candidates, strongest first.
-    strengths: Vec<f32>,
+    /// Of sharp candidates, of strong ones among them, and of faint ones.
+    tiles: [Vec<f32>; 3],
+    /// Strengths of this picture's sharp and faint candidates, strongest first.
+    strengths: [Vec<f32>; 2],
 }
 
 const TILE: usize = 64;
@@ -220,8 +223,8 @@ impl Clutter {
         Clutter {
             columns,
             rows,
-            tiles: [vec![0.02; columns * rows], vec![0.02; columns * rows]],
-            strengths: Vec::with_capacity(PEAKS_MAX),
+            tiles: std::array::from_fn(|_| vec![0.02; columns * rows]),
+            strengths: std::array::from_fn(|_| Vec::with_capacity(PEAKS_MAX)),
         }
     }
 
@@ -233,19 +236,23 @@ impl Clutter {
     /// Candidates per square pixel that could be taken for this one: about as strong or stronger, as many as usually are there, or
     /// as this picture has on the whole if that is more.
     fn density(&self, candidate: &Candidate) -> f64 {
-        self.density_among(candidate, self.strengths.partition_point(|strength| *strength >= candidate.strength / 2.0))
+        let alike = &self.strengths[usize::from(candidate.faint)];
+        self.density_among(candidate, alike.partition_point(|strength| *strength >= candidate.strength / 2.0))
     }
 
     /// The same in a picture that has so many as strong ones.
     fn density_among(&self, candidate: &Candidate, as_strong: usize) -> f64 {
-        let usual = self.tiles[usize::from(candidate.strength >= STRONG)][self.tile(candidate.x, candidate.y)];
+        let kind = if candidate.faint { 2 } else { usize::from(candidate.strength >= STRONG) };
+        let usual = self.tiles[kind][self.tile(candidate.x, candidate.y)];
         let here = as_strong as f32 / (self.columns * self.rows) as f32;
         f64::from(usual.max(CLUTTER_MIN).max(here)) / (TILE * TILE) as f64
     }
 
     fn look(&mut self, candidates: &[Candidate]) {
-        self.strengths.clear();
-        self.strengths.extend(candidates.iter().map(|candidate| candidate.strength));
+        for (strengths, faint) in self.strengths.iter_mut().zip([false, true]) {
+            strengths.clear();
+            strengths.extend(candidates.iter().filter(|c| c.faint == faint).map(|c| c.strength));
+        }
     }
 
     fn learn(&mut self, candidates: &[Candidate]) {
@@ -255,6 +262,10 @@ impl Clutter {
         }
         for candidate in candidates {
             let tile = self.tile(candidate.x, candidate.y);
+            if candidate.faint {
+                self.tiles[2][tile] += 1.0 - keep;
+                continue;
+            }
             self.tiles[0][tile] += 1.0 - keep;
             if candidate.strength >= STRONG {
                 self.tiles[1][tile] += 1.0 - keep;
@@ -297,7 +308,9 @@ impl Linker {
 
     /// How many candidates like this one a square pixel has by chance, in a picture with these, strongest first.
     pub fn density(&self, candidate: &Candidate, among: &[Candidate]) -> f64 {
-        let as_strong = among.partition_point(|other| other.strength >= candidate.strength / 2.0);
+        let as_strong =
+            |other: &&Candidate| other.faint == candidate.faint && other.strength >= candidate.strength / 2.0;
+        let as_strong = among.iter().filter(as_strong).count();
         self.clutter.density_among(candidate, as_strong)
     }
 
@@ -616,6 +629,10 @@ mod tests {
         assert!(density(3.0, 205.0) > 10.0 * density(30.0, 205.0), "{} {}", density(3.0, 205.0), density(30.0, 205.0));
         assert!(density(3.0, 205.0) > 2.0 * density(3.0, 20.0), "a quiet place is better");
         assert!(density(30.0, 20.0) > 0.0);
+        // Faint ones are another matter, whatever their strength.
+        let faint = |strength: f32| Candidate { faint: true, ..candidate(330.0, 205.0, strength) };
+        assert!(density(3.0, 205.0) > 10.0 * clutter.density(&faint(3.0)));
+        assert_eq!(clutter.density(&faint(3.0)), clutter.density(&faint(30.0)));
         // A storm of strong ones, now.
         let strong: Vec<Candidate> = weak.iter().map(|weak| Candidate { strength: 30.0, ..*weak }).collect();
         let before = density(30.0, 205.0);

@@ -1,6 +1,6 @@
 //! Things that fall past a wall of windows: pictures in, falls out. See docs/facade.md for what is promised.
 //!
-//! `field` and `kernel` find what stirs in each 8 x 8 cell, `candidates` measures the most unusual places, `link` follows
+//! `field` (with `kernel`, `sums` and `usual`) finds what stirs in each 8 x 8 cell, `candidates` and `measure` take the most unusual places, `link` follows
 //! them through time, `flight` fits falls and constant speeds, `trace` and `straight` add and drop what the fit finds, `judge` says
 //! which paths are falls, and why others are not.
 
@@ -8,11 +8,13 @@ pub mod candidates;
 mod drift;
 #[cfg(test)]
 mod drift_scenes;
+mod fall;
 pub mod field;
 pub mod flight;
 pub mod judge;
 pub mod kernel;
 pub mod link;
+mod measure;
 mod outline;
 mod probe;
 #[cfg(test)]
@@ -22,10 +24,12 @@ mod report;
 #[cfg(test)]
 mod scenes;
 mod straight;
+mod sums;
 mod trace;
 mod turn;
 #[cfg(test)]
 mod turn_scenes;
+mod usual;
 mod wall;
 mod watch;
 

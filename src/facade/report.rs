@@ -1,6 +1,6 @@
 //! A fall's path as an event tells it: one point a picture.
 
-use super::judge::Looks;
+use super::judge::{self, Looks, Terms};
 use super::link::Hit;
 use super::wall::Wall;
 use crate::base::fall::{Fall, Origin, Ruler, Stage, TrajectoryPoint};
@@ -69,6 +69,7 @@ pub fn report(stage: Stage, hits: &[Hit], looks: &Looks, wall: Option<&Wall>, si
     };
     Fall {
         stage,
+        why_not: if retracted { judge::doubts(looks, &Terms::CONFIRMED) } else { Vec::new() },
         ruler: if measured.is_some() { Ruler::Calibration } else { Ruler::Gravity },
         origin: origin.filter(|_| !retracted),
         landing: landing.and_then(|landing| landing.at),

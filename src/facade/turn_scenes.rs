@@ -132,6 +132,7 @@ fn turned_and_turned_back_is_where_it_was() {
                 contrast: 40.0,
                 around: 0.0,
                 cut: false,
+                faint: false,
             };
             let back = turn.back(turn.upright(&raw).at((width, height)));
             assert!((back.x - at.x).hypot(back.y - at.y) < 1e-4, "{at:?} {back:?}");

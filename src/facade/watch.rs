@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use super::candidates::{Candidate, Finder, PEAKS_MAX, Stir};
 use super::drift::DriftSpec;
+use super::fall::Fall;
 use super::field::{Field, luma_of};
 use super::judge::{self, Doubt, Looks, Terms};
 use super::kernel::{CELL, Kernel};
-use super::link::{HITS_MAX, Hit, Linker, Told, unseen};
-use super::report;
+use super::link::{HITS_MAX, Hit, Linker, Told};
 use super::straight::straighten;
 use super::trace::Memory;
 use super::turn::{self, Turn};
 use super::wall::Wall;
-use crate::base::event::{Fact, Happening, Object, Phase, Severity};
+use crate::base::event::Happening;
 use crate::base::fall::Stage;
 use crate::base::frame::{Frame, Picture, Pixels};
 use crate::base::geometry::{Point, Polygon};
@@ -48,9 +48,6 @@ const STIR_MAX: f32 = 0.2;
 const HOLD_S: f64 = 0.2;
 /// A time without pictures after which no path goes on.
 const CUT_S: f64 = 2.0;
-/// A path that shares its last sightings with a fall is the same body; within so many sizes of it, or pixels, a reflection.
-const NEAR_SIZES: f32 = 3.0;
-const NEAR_PX: f32 = 24.0;
 /// Of a path, the newest sightings are compared with falls.
 const SHARED_HITS: usize = 12;
 /// A fall that was not seen for so long is over.
@@ -127,18 +124,6 @@ struct State {
     falls: Vec<Fall>,
     /// Things that come down, as a mean of the last second.
     traffic: f32,
-}
-
-/// A fall that is going on.
-struct Fall {
-    id: u64,
-    began: Pts,
-    confirmed: bool,
-    /// Its way down so far.
-    hits: Vec<Hit>,
-    /// Of the first `judged` of them.
-    looks: Looks,
-    judged: usize,
 }
 
 impl Watcher {
@@ -342,7 +327,7 @@ impl State {
                 continue;
             }
             let newest = &path.hits[path.hits.len().saturating_sub(SHARED_HITS)..];
-            if let Some(fall) = self.falls.iter().find(|fall| fall.same_body(newest)) {
+            if let Some(fall) = self.falls.iter().find(|fall| fall.same_body(newest, wall, size)) {
                 let id = fall.id;
                 self.linker.paths()[index].told = Told::Fall(id);
                 continue;
@@ -381,7 +366,7 @@ impl State {
             if !doubts.is_empty() {
                 continue;
             }
-            if let Some(fall) = self.falls.iter().find(|fall| fall.same_body(&self.way)) {
+            if let Some(fall) = self.falls.iter().find(|fall| fall.same_body(&self.way, wall, size)) {
                 let id = fall.id;
                 self.linker.paths()[index].told = Told::Fall(id);
                 continue;
@@ -465,107 +450,6 @@ impl State {
         let pts = self.last.unwrap_or_default();
         self.linker.clear();
         self.close_ended(pts, true, seen);
-    }
-}
-
-impl Fall {
-    fn last(&self) -> &Hit {
-        &self.hits[self.hits.len() - 1]
-    }
-
-    /// Whether a sighting of one of its paths is where the fall goes on.
-    fn takes(&self, hit: &Hit, wall: Option<&Wall>, (width, height): (usize, usize)) -> bool {
-        if let Some((wall, fit)) = wall.zip(self.looks.fit.as_ref()) {
-            let seconds = hit.pts.since(self.hits[0].pts).as_secs_f64();
-            let Some([x, y]) = fit.pixel_at(&wall.calibration, seconds) else { return true };
-            let far = (f64::from(hit.candidate.x) - x).hypot(f64::from(hit.candidate.y) - y);
-            let ahead = hit.pts.since(self.last().pts).as_secs_f64();
-            let way = f64::from(self.last().candidate.y - self.hits[0].candidate.y).abs();
-            return far <= 5.0 + 0.7 * f64::from(hit.candidate.size()) + way * 0.3 * ahead;
-        }
-        let Some(flight) = &self.looks.flight else { return true };
-        let seconds = hit.pts.since(self.hits[0].pts).as_secs_f64();
-        let Some((x, y)) = flight.at(seconds) else { return true };
-        let at = (x * height as f64 + width as f64 / 2.0, (y + 0.5) * height as f64);
-        let last = self.last();
-        // What has not been seen for longer may be further off.
-        let ahead = hit.pts.since(last.pts).as_secs_f64();
-        let far = f64::from(hit.candidate.x - at.0 as f32).hypot(f64::from(hit.candidate.y) - at.1);
-        let speed = flight.heights_per_metre(seconds) * flight.speed_mps() * height as f64;
-        far <= 6.0 + f64::from(hit.candidate.size()) + 0.5 * speed * ahead
-    }
-
-    /// Drops what lies off if that makes it crooked.
-    fn straighten(&mut self, wall: Option<&Wall>, size: (usize, usize)) {
-        if judge::doubts(&self.looks, &Terms::CONFIRMED).contains(&Doubt::Crooked)
-            && let Some(straight) = straighten(&mut self.hits, &self.looks, wall, size)
-        {
-            self.looks = straight;
-        }
-    }
-
-    /// Whether a way that began after this body was lost is where it came out again: both make one fall.
-    fn goes_on(&self, way: &[Hit], wall: Option<&Wall>, size: (usize, usize)) -> bool {
-        if way[0].pts <= self.last().pts || self.hits.len() + way.len() > HITS_MAX {
-            return false;
-        }
-        let both: Vec<Hit> = self.hits.iter().chain(way).copied().collect();
-        judge::stands(&judge::look(&both, wall, size.0, size.1))
-    }
-
-    /// Takes such a way over.
-    fn go_on(&mut self, way: &[Hit]) {
-        let last = *self.last();
-        let proved = last.score + unseen(way[0].picture - last.picture - 1) - way[0].score;
-        self.hits.extend(way.iter().map(|hit| Hit { score: hit.score + proved, ..*hit }));
-    }
-
-    /// A way that is another view of this body: it shares sightings, or goes beside it at the same time.
-    fn same_body(&self, way: &[Hit]) -> bool {
-        let mut beside = 0;
-        let mut shared = 0;
-        for hit in way {
-            let own = self.hits.iter().find(|own| own.pts == hit.pts);
-            let Some(own) = own else { continue };
-            shared += 1;
-            let near = (NEAR_SIZES * own.candidate.size()).max(NEAR_PX);
-            let (dx, dy) = (own.candidate.x - hit.candidate.x, own.candidate.y - hit.candidate.y);
-            beside += usize::from(dx.hypot(dy) <= near);
-        }
-        shared > 0 && 2 * beside >= shared
-    }
-
-    fn happening(&self, stage: Stage, pts: Pts, size: (usize, usize), wall: Option<&Wall>) -> Happening {
-        let fall = report::report(stage, &self.hits, &self.looks, wall, size);
-        let last = &self.last().candidate;
-        let object = Object {
-            track_id: self.id,
-            class: "falling_object".to_owned(),
-            score: report::confidence(&self.looks),
-            bounding_box: last.rect(size),
-            attributes: Default::default(),
-        };
-        let phase = match stage {
-            Stage::Pre => Phase::Start,
-            Stage::Confirmed => Phase::Update,
-            Stage::Evidence | Stage::Retracted => Phase::End,
-        };
-        Happening {
-            rule: "falling-object".to_owned(),
-            subject: "facade".to_owned(),
-            severity: match stage {
-                Stage::Pre => Severity::Error,
-                Stage::Confirmed | Stage::Evidence => Severity::Fatal,
-                Stage::Retracted => Severity::Info,
-            },
-            phase,
-            track: self.id,
-            began: self.began,
-            ended: (phase == Phase::End).then_some(self.last().pts.min(pts)),
-            suppressed: 0,
-            objects: vec![object],
-            fact: Fact::FallingObject(Box::new(fall)),
-        }
     }
 }
 

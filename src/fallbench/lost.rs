@@ -41,7 +41,7 @@ const SEEN_SHARE: f64 = 0.35;
 /// Seconds between a true row and the picture that shows it.
 const SAME_S: f64 = 0.002;
 
-/// In words, for a fall of which no event stands: `retracted` (an event was, and was taken back), the doubts of the path that
+/// In words, for a fall of which no event stands: `retracted` (an event was, and was taken back: why), the doubts of the path that
 /// came furthest, `unlinked` (it was seen, no path came far), `unseen`.
 pub fn lost_at(record: &Record, rows: &[Row], events: &[Event], traces: &Traces) -> String {
     let times: BTreeMap<u32, f64> =
@@ -60,8 +60,8 @@ pub fn lost_at(record: &Record, rows: &[Row], events: &[Event], traces: &Traces)
         let there = event.points.iter().filter(|point| near(point.seconds, point.x, point.y)).count();
         there >= 3 && 2 * there >= event.points.len()
     };
-    if events.iter().any(|event| event.retracted && on_it(&event)) {
-        return "retracted".into();
+    if let Some(event) = events.iter().find(|event| event.retracted && on_it(event)) {
+        return format!("retracted ({})", event.why_not.join("+"));
     }
     let followed = |miss: &&NearMiss| [miss.from, miss.to].iter().all(|[seconds, x, y]| near(*seconds, *x, *y));
     let longest = traces.near_misses.iter().filter(followed).max_by(|a, b| {

@@ -28,6 +28,8 @@ pub struct Event {
     /// The same of its first line that is no pre-alert.
     pub confirmed: Option<f64>,
     pub retracted: bool,
+    /// Why it is retracted.
+    pub why_not: Vec<String>,
     /// Ascending in time.
     pub points: Vec<Point>,
     /// Lowest, best and highest floor of its origin.

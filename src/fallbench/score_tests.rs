@@ -24,7 +24,7 @@ fn event(id: &str, frames: std::ops::Range<u32>, aside: f64) -> Event {
     };
     let decided = f64::from(frames.end) * 0.04;
     let points = frames.map(point).collect();
-    Event { id: id.into(), decided, confirmed: Some(decided), retracted: false, points, floors: None }
+    Event { id: id.into(), decided, confirmed: Some(decided), retracted: false, why_not: vec![], points, floors: None }
 }
 
 fn scored(events: Vec<Event>) -> Sheet {
@@ -114,8 +114,8 @@ fn a_missed_fall_says_where_it_was_lost() {
     assert_eq!(lost(50..80, vec![short.clone(), long], &[]), "steady+scale", "the one that came furthest");
     assert_eq!(lost(50..80, vec![near(52, 75, 60.0, &["steady"])], &[]), "unlinked", "beside it");
     assert_eq!(lost(50..80, vec![near(52, 75, 2.0, &[])], &[]), "late");
-    let taken_back = Event { retracted: true, ..event("a", 55..70, 1.0) };
-    assert_eq!(lost(50..80, vec![short], &[taken_back]), "retracted");
+    let taken_back = Event { retracted: true, why_not: vec!["crooked".into()], ..event("a", 55..70, 1.0) };
+    assert_eq!(lost(50..80, vec![short], &[taken_back]), "retracted (crooked)");
     let (record, truth) = clip();
     let told =
         |events: Vec<Event>| score_clip(&record, &truth, &[], events, Some(&Traces::default())).falls[0].lost.clone();

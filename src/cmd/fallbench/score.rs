@@ -110,6 +110,7 @@ fn events_of(text: &str, size: [f64; 2]) -> anyhow::Result<Vec<Event>> {
 
 fn merge(event: &mut Event, line: Event) {
     event.retracted = line.retracted;
+    event.why_not = line.why_not;
     event.confirmed = event.confirmed.or(line.confirmed);
     event.floors = line.floors.or(event.floors);
     event.points.retain(|old| line.points.iter().all(|new| new.seconds != old.seconds));
@@ -155,6 +156,7 @@ fn line_of(value: &Value, id: &str, [width, height]: [f64; 2]) -> anyhow::Result
         decided: seconds(decided),
         confirmed: (stage != Some("pre") && !retracted).then(|| seconds(decided)),
         retracted,
+        why_not: why_not(data),
         points,
         floors: origin("floor_best")
             .map(|best| [origin("floor_low").unwrap_or(best), best, origin("floor_high").unwrap_or(best)]),
@@ -187,16 +189,18 @@ fn traces_of(path: &Path, size: [f64; 2]) -> anyhow::Result<Option<Traces>> {
             let side = |of: &str| line[at][of].as_f64().with_context(|| format!("`{at}.{of}`: expected a number"));
             anyhow::Ok([(pts - first) as f64 / 1e9, side("x")? * size[0], side("y")? * size[1]])
         };
-        let words = line["why_not"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let why_not = words.map(str::to_owned).collect();
         traces.near_misses.push(NearMiss {
             from: end("first_pts_ns", "from")?,
             to: end("last_pts_ns", "to")?,
-            why_not,
+            why_not: why_not(&line),
         });
         Ok(())
     })?;
     Ok(Some(traces))
+}
+
+fn why_not(value: &Value) -> Vec<String> {
+    value["why_not"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 fn for_lines(path: &Path, mut each: impl FnMut(Value) -> anyhow::Result<()>) -> anyhow::Result<()> {
